@@ -1,0 +1,26 @@
+//! Tensors, gradients, kernels, devices and random numbers; the one crate that touches candle.
+//!
+//! A [`Tensor`] is a candle value plus the way its gradient goes back. candle's own gradients are not used: they cut the
+//! graph silently in the fused operations and are wrong in several others (`tests/candle_faults.rs` holds the list).
+//! Each operation here is one item: a function that computes the value and records its backward, and a test against
+//! finite differences in f64. An operation without a backward fails when it is applied to something that needs one.
+
+mod error;
+mod inplace;
+pub mod layout;
+pub mod mask;
+pub mod mode;
+pub mod nn_ops;
+pub mod ops;
+pub mod optimizer;
+pub mod random;
+pub mod spatial;
+pub mod schedule;
+mod tape;
+mod tensor;
+pub mod testing;
+pub mod weights;
+
+pub use error::{Error, Result};
+pub use tape::{Gradients, Leaf, backward, grad, unbroadcast};
+pub use tensor::{DType, Device, Tensor, Value};

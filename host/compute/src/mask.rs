@@ -1,0 +1,1 @@
+//! Which position may attend to which.

@@ -1,0 +1,1 @@
+//! Experiment files: strict TOML, overrides, the source of every value.

@@ -1,0 +1,1 @@
+//! The Lacuna host: loader, data, loop, checkpoints and command line.

@@ -1,0 +1,1 @@
+//! Text: tokenizers, sources, token shards, packing.

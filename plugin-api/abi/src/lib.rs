@@ -1,0 +1,1 @@
+//! What crosses the boundary between Lacuna's host and its plugins.

@@ -1,0 +1,1 @@
+//! The one crate a Lacuna plugin links.

@@ -1,0 +1,1 @@
+//! Lacuna plugin transformer.
