@@ -18,6 +18,7 @@ pub mod spatial;
 pub mod schedule;
 mod tape;
 mod tensor;
+#[doc(hidden)]
 pub mod testing;
 pub mod weights;
 
