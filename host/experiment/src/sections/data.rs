@@ -1,0 +1,217 @@
+//! `[data.text]`: which text, cut and tokenised how.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::check::Checked;
+use crate::error::Error;
+use crate::paths::Places;
+use crate::schema::{Field, Kind, Schema};
+use crate::sections::in_words;
+use crate::table::excerpt;
+
+pub(crate) const HEADER: &str = "[data.text]";
+pub(crate) const INTRO: &str = "Which text, cut and tokenised how. Paths are looked for in the working directory, then beside the \
+    experiment file; `${LACUNA_DATA}` in a path stands for that environment variable.";
+/// Keys that change no result.
+pub(crate) const NEUTRAL: [&str; 1] = ["cache"];
+/// Modalities that the file format has a place for and this host does not read.
+pub(crate) const LATER: [&str; 3] = ["image", "audio", "documents"];
+
+/// The `[data.text]` section; paths are absolute and, but for `cache`, exist.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataText {
+    /// Files or folders to learn from, at least one.
+    pub files: Vec<PathBuf>,
+    /// Files to measure on; empty means `valid_share` decides.
+    pub valid_files: Vec<PathBuf>,
+    /// Share of documents held out when there are no `valid_files`, in [0, 1).
+    pub valid_share: f64,
+    /// How the files are packed.
+    pub format: Format,
+    /// What a document is in a plain text file.
+    pub documents: Documents,
+    /// The column or key that holds the text in jsonl, csv, tsv and parquet.
+    pub field: String,
+    /// Where tokens come from.
+    pub tokenizer: Tokenizer,
+    /// Entries of a vocabulary trained by this run.
+    pub vocabulary_size: usize,
+    /// Lower-case the text before a tokenizer is trained on it and before it is encoded.
+    pub lowercase: bool,
+    /// Tokens of a row, special ones included.
+    pub length: usize,
+    /// Put several documents in a row.
+    pub packing: bool,
+    /// Shuffle the order of documents in each epoch.
+    pub shuffle: bool,
+    /// Put the tokenizer's special tokens around each document.
+    pub add_special: bool,
+    /// Pieces of documents with fewer tokens are left out, special ones included.
+    pub minimum: usize,
+    /// Folder for the prepared shards.
+    pub cache: Option<PathBuf>,
+}
+
+/// How text files are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the names of the formats")]
+pub enum Format {
+    /// By each file's ending.
+    Auto,
+    Txt,
+    Jsonl,
+    Csv,
+    Tsv,
+    Parquet,
+    /// A tar of text files, also gzipped.
+    Tar,
+}
+
+/// What a document is in a plain text file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Documents {
+    /// Each line.
+    Line,
+    /// What stands between empty lines.
+    Paragraph,
+    /// The whole file.
+    File,
+}
+
+/// Where tokens come from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+#[non_exhaustive]
+pub enum Tokenizer {
+    /// One token for each byte.
+    Bytes,
+    /// A Hugging Face `tokenizer.json`.
+    File(PathBuf),
+    /// Trained by this run on its own training documents.
+    Train(Trainer),
+}
+
+/// How a tokenizer is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trainer {
+    /// Schuster and Nakajima 2012, as in BERT.
+    WordPiece,
+    /// Sennrich et al. 2016, arXiv:1508.07909.
+    Bpe,
+    /// Kudo 2018, arXiv:1804.10959.
+    Unigram,
+}
+
+/// The tokenizers that are no path.
+const BUILT_IN: [&str; 4] = ["bytes", "train:wordpiece", "train:bpe", "train:unigram"];
+
+impl TryFrom<String> for Tokenizer {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Ok(match text.as_str() {
+            "bytes" => Self::Bytes,
+            "train:wordpiece" => Self::Train(Trainer::WordPiece),
+            "train:bpe" => Self::Train(Trainer::Bpe),
+            "train:unigram" => Self::Train(Trainer::Unigram),
+            _ => Self::File(PathBuf::from(text)),
+        })
+    }
+}
+
+pub(crate) fn schema() -> Schema {
+    use Kind::{Bool, Float, Integer, Text, Texts};
+    Schema {
+        fields: vec![
+            Field::new("files", Texts, "Files to learn from; a folder stands for its files in the order of their names."),
+            Field::new("valid_files", Texts, "Files to measure on, as `files`.").or(Json::Array(Vec::new())),
+            Field::new("valid_share", Float, "Share of the documents held out to measure on when there are no `valid_files`.")
+                .or(0.0)
+                .at_least(0.0)
+                .less_than(1.0),
+            Field::new("format", Text, "How the files are packed; `auto` goes by each file's ending, `tar` may be gzipped.")
+                .or("auto")
+                .one_of(&["auto", "txt", "jsonl", "csv", "tsv", "parquet", "tar"]),
+            Field::new("documents", Text, "What one document is in a plain text file; paragraphs end at an empty line.")
+                .or("paragraph")
+                .one_of(&["line", "paragraph", "file"]),
+            Field::new("field", Text, "The column or key of the text in jsonl, csv, tsv and parquet files.").or("text"),
+            Field::new(
+                "tokenizer",
+                Text,
+                "`bytes`, the path of a Hugging Face `tokenizer.json`, or `train:wordpiece`, `train:bpe`, `train:unigram` to train one on \
+                 the training documents.",
+            )
+            .or("bytes"),
+            Field::new("vocabulary_size", Integer, "Entries of a vocabulary that this run trains.").or(8192).at_least(2.0).at_most(16_777_216.0),
+            Field::new("lowercase", Bool, "Lower-case the text first.").or(false),
+            Field::new("length", Integer, "Tokens of a row, special ones included; longer documents are cut into pieces.")
+                .or(128)
+                .at_least(2.0)
+                .at_most(16_777_216.0),
+            Field::new("packing", Bool, "Put several documents in a row; attention and labels never cross from one to the next.").or(false),
+            Field::new("shuffle", Bool, "Shuffle the order in each epoch, by the run's seed.").or(true),
+            Field::new("add_special", Bool, "Put the tokenizer's special tokens around each document.").or(true),
+            Field::new("minimum", Integer, "Pieces of documents with fewer tokens are left out, special ones included; at most `length`.").or(2).at_least(1.0),
+            Field::new("cache", Text, "Folder for the prepared shards, made when it is not there.").optional(),
+        ],
+    }
+}
+
+/// Resolves the paths and checks what one field alone cannot show.
+pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataText, Checked), Error> {
+    let what = in_words(HEADER);
+    if checked.values["files"].as_array().is_none_or(Vec::is_empty) {
+        let remedy = "name at least one file: `files = [\"corpus.txt\"]`".into();
+        return Err(Error::Missing { what, name: "files".into(), remedy, place: checked.source("files").into() });
+    }
+    let (length, minimum) = (checked.values["length"].as_i64(), checked.values["minimum"].as_i64());
+    if minimum > length {
+        return Err(Error::Range {
+            name: "minimum".into(),
+            value: minimum.unwrap_or_default().to_string(),
+            allowed: format!("at most `length`, {}", length.unwrap_or_default()),
+            place: checked.source("minimum").into(),
+            what,
+        });
+    }
+    let tokenizer = checked.text("tokenizer").unwrap_or_default().to_owned();
+    if tokenizer.starts_with("train:") && !BUILT_IN.contains(&tokenizer.as_str()) {
+        return Err(Error::Choice {
+            name: "tokenizer".into(),
+            value: excerpt(&tokenizer),
+            choices: BUILT_IN.map(str::to_owned).to_vec(),
+            place: checked.source("tokenizer").into(),
+            what,
+        });
+    }
+
+    for key in ["files", "valid_files"] {
+        let source = checked.source(key);
+        for path in checked.values.get_mut(key).and_then(Json::as_array_mut).into_iter().flatten() {
+            *path = text_of(&places.find(path.as_str().unwrap_or_default(), &source)?);
+        }
+    }
+    if !BUILT_IN.contains(&tokenizer.as_str()) {
+        let found = places.find(&tokenizer, &checked.source("tokenizer"))?;
+        checked.values.insert("tokenizer".into(), text_of(&found));
+    }
+    if let Some(cache) = checked.text("cache") {
+        let folder = places.place(cache, &checked.source("cache"))?;
+        checked.values.insert("cache".into(), text_of(&folder));
+    }
+    Ok((checked.typed(), checked))
+}
+
+fn text_of(path: &std::path::Path) -> Json {
+    Json::from(path.to_string_lossy())
+}
