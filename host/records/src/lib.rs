@@ -1,1 +1,46 @@
 //! Run folders: metrics, checkpoints, reports, comparisons.
+//!
+//! A run is a folder that explains itself:
+//!
+//! ```text
+//! experiment.toml   the resolved experiment, with the source of every value
+//! provenance.json   versions and hashes of host, plugins and data, command line, start
+//! metrics.jsonl     the source of truth: what was measured at which step, the same bytes on every machine
+//! timings.jsonl     what depends on the clock
+//! log.txt           what the program said
+//! report.html       one file to read, print and send
+//! checkpoints/      step-00000500/ …, and the names `last` and `best`
+//! ```
+//!
+//! [`RunFolder`] creates and opens it, [`MetricsWriter`] and [`CheckpointWriter`] fill it, [`Report`] and [`Comparison`]
+//! explain it. Whatever is replaced is replaced whole: a new file is written beside the old one, synced, then renamed, so
+//! a power cut or a full disk leaves the old one. Nothing here depends on the clock except where a time is asked for.
+
+mod atomic;
+mod better;
+mod checkpoint;
+mod compare;
+mod error;
+mod lock;
+mod metrics;
+mod provenance;
+mod report;
+mod retention;
+mod run_folder;
+mod tensors;
+
+pub use atomic::write_atomic;
+pub use better::Better;
+pub use checkpoint::{
+    BUFFERS, Checkpoint, CheckpointContent, CheckpointWriter, Found, MODEL, OPTIMIZER, STATE, Skipped, Written,
+    newest_good,
+};
+pub use compare::{Comparison, Difference, Figures, MetricComparison, RunData, SettingDifference};
+pub use error::{Error, Result};
+pub use metrics::{MetricsWriter, Row, Rows, Torn, parse_rows, read_rows};
+pub use provenance::{FileFacts, Provenance, Resumption, hash_file, utc_text};
+pub use report::{Body, Card, Report, Section, Span, Table, Tone};
+pub use retention::Retention;
+pub use run_folder::RunFolder;
+pub use safetensors::Dtype;
+pub use tensors::{TensorBytes, TensorFile, write_tensors};
