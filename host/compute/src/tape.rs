@@ -336,9 +336,10 @@ pub fn unbroadcast(gradient: &Value, shape: &[usize]) -> Result<Value> {
         return Ok(gradient.clone());
     }
     let extra = gradient.rank() - shape.len();
-    let mut axes: Vec<usize> = (0..extra).collect();
-    axes.extend((0..shape.len()).filter(|axis| shape[*axis] == 1 && gradient.dims()[extra + axis] != 1).map(|axis| axis + extra));
-    Ok(gradient.sum_keepdim(axes)?.reshape(shape)?)
+    let mut axes: Vec<i64> = (0..extra as i64).collect();
+    axes.extend((0..shape.len()).map(|axis| (axis, extra + axis)).filter(|(axis, wide)| shape[*axis] == 1 && gradient.dims()[*wide] != 1).map(|(_, wide)| wide as i64));
+    let summed = crate::ops::sum(&Tensor::constant(gradient.clone()), &axes, true)?;
+    Ok(summed.value().reshape(shape)?)
 }
 
 /// An error unless `tensor` is of a floating type.
