@@ -5,6 +5,7 @@
 //! Each operation here is one item: a function that computes the value and records its backward, and a test against
 //! finite differences in f64. An operation without a backward fails when it is applied to something that needs one.
 
+pub mod device;
 mod error;
 mod inplace;
 pub mod layout;
@@ -14,6 +15,7 @@ pub mod nn_ops;
 pub mod ops;
 pub mod optimizer;
 pub mod random;
+mod slices;
 pub mod spatial;
 pub mod schedule;
 mod tape;

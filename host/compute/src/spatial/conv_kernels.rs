@@ -1,0 +1,303 @@
+//! The three products of a convolution: forward, gradient of the input, gradient of the weights.
+//!
+//! On the CPU each sample and group is one task: windows gathered into columns and one matrix product, or plain loops
+//! over the taps where a group has a single input channel (depthwise). Elsewhere the same is written with plain
+//! operations, which is also the reference the CPU is tested against.
+
+use rayon::prelude::*;
+
+use super::product::{Matrix, product};
+use super::windows::Windows;
+use crate::slices::{Real, by_real, with_slice};
+use crate::{Result, Value};
+
+/// A convolution `[batch, in_channels, input]` → `[batch, out_channels, output]` with weights
+/// `[out_channels, in_channels / groups, kernel]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) batch: usize,
+    pub(super) in_channels: usize,
+    pub(super) out_channels: usize,
+    pub(super) groups: usize,
+    pub(super) windows: Windows,
+}
+
+impl Plan {
+    fn in_group(&self) -> usize {
+        self.in_channels / self.groups
+    }
+    fn out_group(&self) -> usize {
+        self.out_channels / self.groups
+    }
+    /// Elements that one output looks at: rows of the column matrix.
+    fn depth(&self) -> usize {
+        self.in_group() * self.windows.taps()
+    }
+    fn input_dims(&self) -> [usize; 4] {
+        [self.batch, self.in_channels, self.windows.input[0], self.windows.input[1]]
+    }
+    fn output_dims(&self) -> [usize; 4] {
+        [self.batch, self.out_channels, self.windows.output[0], self.windows.output[1]]
+    }
+    fn weight_dims(&self) -> [usize; 4] {
+        [self.out_channels, self.in_group(), self.windows.kernel[0], self.windows.kernel[1]]
+    }
+    /// The column matrix is the input itself.
+    fn pointwise(&self) -> bool {
+        let windows = &self.windows;
+        windows.taps() == 1 && windows.stride == [1, 1] && windows.padding == [0, 0]
+    }
+    fn depthwise(&self) -> bool {
+        self.in_group() == 1 && self.groups > 1
+    }
+
+    /// Windows of one sample and group as columns `[depth, windows]`.
+    fn columns<T: Real>(&self, input: &[T], columns: &mut Vec<T>) {
+        let windows = &self.windows;
+        let (taps, count) = (windows.taps(), windows.output_plane());
+        columns.clear();
+        columns.resize(self.depth() * count, T::zero());
+        for (channel, plane) in input.chunks(windows.input_plane()).enumerate() {
+            windows.for_each_run(|tap, output, from, length| {
+                let start = (channel * taps + tap) * count + output;
+                let row = &mut columns[start..start + length];
+                if windows.stride[1] == 1 {
+                    row.copy_from_slice(&plane[from..from + length]);
+                } else {
+                    row.iter_mut()
+                        .zip(plane[from..].iter().step_by(windows.stride[1]))
+                        .for_each(|(to, from)| *to = *from);
+                }
+            });
+        }
+    }
+
+    /// Sums columns back to the input elements they came from.
+    fn add_columns<T: Real>(&self, columns: &[T], input: &mut [T]) {
+        let windows = &self.windows;
+        let (taps, count) = (windows.taps(), windows.output_plane());
+        for (channel, plane) in input.chunks_mut(windows.input_plane()).enumerate() {
+            windows.for_each_run(|tap, output, to, length| {
+                let start = (channel * taps + tap) * count + output;
+                add_strided(&mut plane[to..], windows.stride[1], &columns[start..start + length], T::one());
+            });
+        }
+    }
+}
+
+/// `to[i * stride] += factor * from[i]`.
+fn add_strided<T: Real>(to: &mut [T], stride: usize, from: &[T], factor: T) {
+    if stride == 1 {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * *from);
+    } else {
+        to.iter_mut().step_by(stride).zip(from).for_each(|(to, from)| *to += factor * *from);
+    }
+}
+
+/// The output: `[batch, out_channels, ...]`.
+pub(super) fn forward(input: &Value, weight: &Value, plan: &Plan) -> Result<Value> {
+    if !input.device().is_cpu() {
+        return composed::forward(input, weight, plan);
+    }
+    by_real!("conv", input.dtype(), T => {
+        let output = with_slice::<T, _>(input, |input| with_slice::<T, _>(weight, |weight| cpu_forward(input, weight, plan)))??;
+        Ok(Value::from_vec(output, &plan.output_dims(), &crate::Device::Cpu)?)
+    })
+}
+
+/// The gradient of the input from that of the output; also the forward of the transposed convolution.
+pub(super) fn input_gradient(gradient: &Value, weight: &Value, plan: &Plan) -> Result<Value> {
+    if !gradient.device().is_cpu() {
+        return composed::input_gradient(gradient, weight, plan);
+    }
+    by_real!("conv", gradient.dtype(), T => {
+        let input = with_slice::<T, _>(gradient, |gradient| {
+            with_slice::<T, _>(weight, |weight| cpu_input_gradient(gradient, weight, plan))
+        })??;
+        Ok(Value::from_vec(input, &plan.input_dims(), &crate::Device::Cpu)?)
+    })
+}
+
+/// The gradient of the weights from input and gradient of the output.
+pub(super) fn weight_gradient(input: &Value, gradient: &Value, plan: &Plan) -> Result<Value> {
+    if !gradient.device().is_cpu() {
+        return composed::weight_gradient(input, gradient, plan);
+    }
+    by_real!("conv", gradient.dtype(), T => {
+        let weight = with_slice::<T, _>(input, |input| {
+            with_slice::<T, _>(gradient, |gradient| cpu_weight_gradient(input, gradient, plan))
+        })??;
+        Ok(Value::from_vec(weight, &plan.weight_dims(), &crate::Device::Cpu)?)
+    })
+}
+
+fn cpu_forward<T: Real>(input: &[T], weight: &[T], plan: &Plan) -> Vec<T> {
+    let windows = &plan.windows;
+    let (count, depth, out_group) = (windows.output_plane(), plan.depth(), plan.out_group());
+    let in_size = plan.in_group() * windows.input_plane();
+    let mut output = vec![T::zero(); plan.batch * plan.out_channels * count];
+    output.par_chunks_mut(out_group * count).enumerate().for_each_init(Vec::new, |columns, (task, output)| {
+        let input = &input[task * in_size..(task + 1) * in_size];
+        let group = task % plan.groups;
+        let weight = &weight[group * out_group * depth..(group + 1) * out_group * depth];
+        if plan.depthwise() {
+            for (output, weight) in output.chunks_mut(count).zip(weight.chunks(depth)) {
+                windows.for_each_run(|tap, to, from, length| {
+                    let (to, factor) = (&mut output[to..to + length], weight[tap]);
+                    if windows.stride[1] == 1 {
+                        to.iter_mut().zip(&input[from..]).for_each(|(to, from)| *to += factor * *from);
+                    } else {
+                        let from = input[from..].iter().step_by(windows.stride[1]);
+                        to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * *from);
+                    }
+                });
+            }
+            return;
+        }
+        let columns = if plan.pointwise() {
+            input
+        } else {
+            plan.columns(input, columns);
+            columns
+        };
+        product(output, Matrix::rows(weight, depth), Matrix::rows(columns, count), [out_group, count, depth], false);
+    });
+    output
+}
+
+fn cpu_input_gradient<T: Real>(gradient: &[T], weight: &[T], plan: &Plan) -> Vec<T> {
+    let windows = &plan.windows;
+    let (count, depth, out_group) = (windows.output_plane(), plan.depth(), plan.out_group());
+    let out_size = out_group * count;
+    let mut input = vec![T::zero(); plan.batch * plan.in_channels * windows.input_plane()];
+    let in_size = plan.in_group() * windows.input_plane();
+    input.par_chunks_mut(in_size).enumerate().for_each_init(Vec::new, |columns: &mut Vec<T>, (task, input)| {
+        let gradient = &gradient[task * out_size..(task + 1) * out_size];
+        let group = task % plan.groups;
+        let weight = &weight[group * out_group * depth..(group + 1) * out_group * depth];
+        if plan.depthwise() {
+            for (gradient, weight) in gradient.chunks(count).zip(weight.chunks(depth)) {
+                windows.for_each_run(|tap, from, to, length| {
+                    add_strided(&mut input[to..], windows.stride[1], &gradient[from..from + length], weight[tap]);
+                });
+            }
+            return;
+        }
+        let (weight, gradient) = (Matrix::transposed(weight, depth), Matrix::rows(gradient, count));
+        if plan.pointwise() {
+            product(input, weight, gradient, [depth, count, out_group], false);
+        } else {
+            columns.resize(depth * count, T::zero());
+            product(columns, weight, gradient, [depth, count, out_group], false);
+            plan.add_columns(columns, input);
+        }
+    });
+    input
+}
+
+/// Samples are summed in at most this many parts, whatever the number of threads, and the parts in order.
+const PARTS: usize = 8;
+
+fn cpu_weight_gradient<T: Real>(input: &[T], gradient: &[T], plan: &Plan) -> Vec<T> {
+    let windows = &plan.windows;
+    let (count, depth, out_group) = (windows.output_plane(), plan.depth(), plan.out_group());
+    let (in_size, out_size) = (plan.in_group() * windows.input_plane(), out_group * count);
+    let part_size = plan.batch.div_ceil(PARTS).max(1);
+    let parts = plan.batch.div_ceil(part_size);
+    let sums: Vec<Vec<T>> = (0..plan.groups * parts)
+        .into_par_iter()
+        .map(|task| {
+            let (group, part) = (task / parts, task % parts);
+            let mut sum = vec![T::zero(); out_group * depth];
+            let mut columns = Vec::new();
+            for sample in part * part_size..((part + 1) * part_size).min(plan.batch) {
+                let index = sample * plan.groups + group;
+                let input = &input[index * in_size..(index + 1) * in_size];
+                let gradient = &gradient[index * out_size..(index + 1) * out_size];
+                if plan.depthwise() {
+                    for (sum, gradient) in sum.chunks_mut(depth).zip(gradient.chunks(count)) {
+                        windows.for_each_run(|tap, at, from, length| {
+                            sum[tap] += dot_strided(&gradient[at..at + length], &input[from..], windows.stride[1]);
+                        });
+                    }
+                    continue;
+                }
+                let columns: &[T] = if plan.pointwise() {
+                    input
+                } else {
+                    plan.columns(input, &mut columns);
+                    &columns
+                };
+                let (left, right) = (Matrix::rows(gradient, count), Matrix::transposed(columns, count));
+                product(&mut sum, left, right, [out_group, depth, count], true);
+            }
+            sum
+        })
+        .collect();
+    let mut weight = vec![T::zero(); plan.out_channels * depth];
+    if parts > 0 {
+        for (weight, sums) in weight.chunks_mut(out_group * depth).zip(sums.chunks(parts)) {
+            for sum in sums {
+                weight.iter_mut().zip(sum).for_each(|(weight, part)| *weight += *part);
+            }
+        }
+    }
+    weight
+}
+
+/// The sum of `left[i] * right[i * stride]`, in eight lanes so that the loop can be vectorised.
+fn dot_strided<T: Real>(left: &[T], right: &[T], stride: usize) -> T {
+    if stride != 1 {
+        return left.iter().zip(right.iter().step_by(stride)).fold(T::zero(), |sum, (a, b)| sum + *a * *b);
+    }
+    let right = &right[..left.len()];
+    let mut lanes = [T::zero(); 8];
+    let (left_lanes, right_lanes) = (left.chunks_exact(8), right.chunks_exact(8));
+    let rest = left_lanes.remainder().iter().zip(right_lanes.remainder()).fold(T::zero(), |sum, (a, b)| sum + *a * *b);
+    for (a, b) in left_lanes.zip(right_lanes) {
+        for lane in 0..8 {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    lanes.into_iter().fold(rest, |sum, lane| sum + lane)
+}
+
+/// The same three products of plain operations, for devices without kernels of our own.
+pub(super) mod composed {
+    use super::{Plan, Result, Value};
+
+    /// Windows as `[batch, groups, depth, windows]`.
+    fn columns(input: &Value, plan: &Plan) -> Result<Value> {
+        let planes = input.contiguous()?.reshape((plan.batch * plan.in_channels, plan.windows.input_plane()))?;
+        let columns = plan.windows.gathered(&planes, 0.0)?;
+        Ok(columns.reshape((plan.batch, plan.groups, plan.depth(), plan.windows.output_plane()))?)
+    }
+
+    fn grouped(gradient: &Value, plan: &Plan) -> Result<Value> {
+        let shape = (plan.batch, plan.groups, plan.out_group(), plan.windows.output_plane());
+        Ok(gradient.contiguous()?.reshape(shape)?)
+    }
+
+    fn grouped_weight(weight: &Value, plan: &Plan) -> Result<Value> {
+        Ok(weight.contiguous()?.reshape((1, plan.groups, plan.out_group(), plan.depth()))?)
+    }
+
+    pub(in super::super) fn forward(input: &Value, weight: &Value, plan: &Plan) -> Result<Value> {
+        let output = grouped_weight(weight, plan)?.broadcast_matmul(&columns(input, plan)?)?;
+        Ok(output.reshape(&plan.output_dims())?)
+    }
+
+    pub(in super::super) fn input_gradient(gradient: &Value, weight: &Value, plan: &Plan) -> Result<Value> {
+        let weight = grouped_weight(weight, plan)?.transpose(2, 3)?;
+        let columns = weight.broadcast_matmul(&grouped(gradient, plan)?)?;
+        let planes = plan.batch * plan.in_channels;
+        let columns = columns.reshape((planes, plan.windows.taps(), plan.windows.output_plane()))?;
+        Ok(plan.windows.scattered(&columns)?.reshape(&plan.input_dims())?)
+    }
+
+    pub(in super::super) fn weight_gradient(input: &Value, gradient: &Value, plan: &Plan) -> Result<Value> {
+        let columns = columns(input, plan)?.transpose(2, 3)?.contiguous()?;
+        let weight = grouped(gradient, plan)?.matmul(&columns)?.sum(0)?;
+        Ok(weight.reshape(&plan.weight_dims())?)
+    }
+}
