@@ -1,0 +1,195 @@
+//! Collation: what a plugin sees of the samples on a data thread, and the columns it adds.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use compute::layout::Layout;
+use compute::{DType, Device};
+use philox::Key;
+
+use super::batch::{batch_object, listed};
+use super::memory;
+use super::object::{Content, Object};
+use crate::error::{Error, Result};
+
+/// A column of one sample in plain memory.
+#[derive(Debug, Clone)]
+pub enum ColumnData {
+    /// Truth values, bytes 0 and 1.
+    Bool(Arc<[u8]>),
+    /// Bytes.
+    U8(Arc<[u8]>),
+    /// Token ids, indices.
+    U32(Arc<[u32]>),
+    /// Signed integers.
+    I64(Arc<[i64]>),
+    /// Numbers.
+    F32(Arc<[f32]>),
+}
+
+impl ColumnData {
+    /// Element type, first element, number of elements.
+    pub(super) fn parts(&self) -> (DType, *const u8, usize) {
+        match self {
+            Self::Bool(data) => (DType::Bool, data.as_ptr(), data.len()),
+            Self::U8(data) => (DType::U8, data.as_ptr(), data.len()),
+            Self::U32(data) => (DType::U32, data.as_ptr().cast(), data.len()),
+            Self::I64(data) => (DType::I64, data.as_ptr().cast(), data.len()),
+            Self::F32(data) => (DType::F32, data.as_ptr().cast(), data.len()),
+        }
+    }
+
+    /// The number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts().2
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn append_to(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Bool(data) | Self::U8(data) => bytes.extend_from_slice(data),
+            Self::U32(data) => data.iter().for_each(|number| bytes.extend_from_slice(&number.to_ne_bytes())),
+            Self::I64(data) => data.iter().for_each(|number| bytes.extend_from_slice(&number.to_ne_bytes())),
+            Self::F32(data) => data.iter().for_each(|number| bytes.extend_from_slice(&number.to_ne_bytes())),
+        }
+    }
+}
+
+/// One sample of a batch.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// Its identity, the same in every epoch.
+    pub id: u64,
+    /// Its columns: `text.tokens`, `text.special`, `text.word_starts`.
+    pub columns: BTreeMap<String, ColumnData>,
+    /// By modality, the row of its first token in the layout.
+    pub first_rows: BTreeMap<String, usize>,
+}
+
+/// A column in plain memory that a plugin added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedColumn {
+    /// Element type.
+    pub dtype: DType,
+    /// Lengths of the axes.
+    pub dims: Vec<usize>,
+    /// The elements in native order.
+    pub data: Vec<u8>,
+}
+
+/// One collation: the samples, the key of its draws, the columns added so far.
+#[derive(Debug)]
+pub struct Collation {
+    samples: Vec<Sample>,
+    key: Key,
+    objective: String,
+    epoch: u64,
+    added: Mutex<BTreeMap<String, AddedColumn>>,
+}
+
+impl Collation {
+    /// A collation of `samples`. Draws are keyed by (`seed`, `objective`/stream, `epoch`, sample id, position).
+    #[must_use]
+    pub fn new(samples: Vec<Sample>, seed: u64, objective: &str, epoch: u64) -> Self {
+        Self { samples, key: Key::root(seed), objective: objective.to_owned(), epoch, added: Mutex::default() }
+    }
+
+    /// The samples in the order of the batch.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    pub(super) fn sample(&self, index: usize) -> Result<&Sample> {
+        self.samples.get(index).ok_or_else(|| {
+            Error::new("batch/sample", format!("sample {index} is past the end of {} samples", self.samples.len()))
+        })
+    }
+
+    /// Uniform draws in (0, 1): numbers `first..` of `stream` for sample `index`.
+    ///
+    /// # Errors
+    /// When there is no such sample.
+    pub fn draw(&self, index: usize, stream: &str, first: u64, out: &mut [f64]) -> Result<()> {
+        let sample = self.sample(index)?;
+        let key = self.key.stream(&format!("{}/{stream}", self.objective)).at(self.epoch).at(sample.id);
+        for (draw, number) in out.iter_mut().zip(first..) {
+            *draw = key.uniform(number);
+        }
+        Ok(())
+    }
+
+    /// Adds a column to the batch.
+    ///
+    /// # Errors
+    /// When the name is taken by another added column or by one of the samples, or the bytes do not fill the shape.
+    pub fn add(&self, name: &str, column: AddedColumn) -> Result<()> {
+        memory::check_bytes(column.dtype, &column.dims, &column.data)
+            .map_err(|error| Error { text: format!("column `{name}`: {}", error.text), ..error })?;
+        let of_samples = self.samples.iter().any(|sample| sample.columns.contains_key(name));
+        let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        if of_samples || added.contains_key(name) {
+            return Err(Error::new("batch/column", format!("the batch has a column `{name}` already"))
+                .with_help("choose another name; columns are never replaced"));
+        }
+        added.insert(name.to_owned(), column);
+        Ok(())
+    }
+
+    /// The columns added so far.
+    #[must_use]
+    pub fn into_added(self) -> BTreeMap<String, AddedColumn> {
+        self.added.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The column `name` of all samples, one after the other by the row of their first token.
+    ///
+    /// # Errors
+    /// When a sample lacks it, or the samples do not lie row by row without gaps.
+    pub fn concatenated(&self, name: &str) -> Result<AddedColumn> {
+        let modality = name.split('.').next().unwrap_or(name);
+        let mut order: Vec<&Sample> = self.samples.iter().collect();
+        order.sort_by_key(|sample| sample.first_rows.get(modality).copied());
+        let (mut data, mut rows, mut dtype) = (Vec::new(), 0, DType::U32);
+        for sample in order {
+            let column = sample.columns.get(name).ok_or_else(|| missing(sample, name))?;
+            if sample.first_rows.get(modality).is_some_and(|first| *first != rows) {
+                let text = format!("sample {} of `{name}` starts at row {:?}, not {rows}", sample.id, sample.first_rows.get(modality));
+                return Err(Error::new("batch/rows", text));
+            }
+            column.append_to(&mut data);
+            rows += column.len();
+            dtype = column.parts().0;
+        }
+        Ok(AddedColumn { dtype, dims: vec![rows], data })
+    }
+}
+
+pub(super) fn missing(sample: &Sample, name: &str) -> Error {
+    let names: Vec<String> = sample.columns.keys().cloned().collect();
+    Error::new("batch/column", format!("the samples have no column `{name}`")).with_help(format!("they have {}", listed(&names)))
+}
+
+/// The batch object of a step: `columns` as tensors on `device`, layouts by full name (`text.layout`).
+///
+/// # Errors
+/// When a column can't be made on the device, or two have one name.
+pub fn batch_on_device(
+    columns: BTreeMap<String, AddedColumn>,
+    layouts: impl IntoIterator<Item = (String, Layout)>,
+    device: &Device,
+) -> Result<Arc<Object>> {
+    let mut contents: Vec<(String, Content)> = Vec::new();
+    for (name, column) in columns {
+        let tensor = memory::tensor_from_bytes(column.dtype, &column.dims, &column.data, device)?;
+        contents.push((name, tensor.into()));
+    }
+    contents.extend(layouts.into_iter().map(|(name, layout)| (name, Content::Layout(layout))));
+    batch_object(contents)
+}

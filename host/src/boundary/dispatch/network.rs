@@ -1,0 +1,97 @@
+//! Fused operations of networks: products, norms, attention.
+
+use compute::mask::Mask;
+use compute::{Tensor, nn_ops, ops};
+use lacuna_abi::attribute::{
+    ACTIVATION, BASE, DIMENSIONS, EPSILON, GROUPS, INTERLEAVED, MAPS, RATE, SCALE, STREAM,
+};
+use lacuna_abi::op;
+
+use super::arguments::Arguments;
+use super::{Operator, Outcome, binary, many, one, operator, unary};
+use crate::error::Error;
+
+fn attention(a: &Arguments<'_>) -> Outcome {
+    let (q, k, v, queries) = (a.tensor(0)?, a.tensor(1)?, a.tensor(2)?, a.layout(3)?);
+    let keys = a.maybe_layout(4)?.unwrap_or(queries);
+    let full;
+    let mask = match a.maybe_mask(5)? {
+        Some(mask) => mask,
+        None => {
+            full = Mask::full();
+            &full
+        }
+    };
+    let head_dim = q.dims().last().copied().unwrap_or(1).max(1) as f64;
+    let scale = a.attributes.maybe_float(SCALE)?.unwrap_or_else(|| head_dim.sqrt().recip());
+    let rate = a.attributes.maybe_float(RATE)?.unwrap_or(0.0);
+    let dropout = if a.training() && rate > 0.0 { Some((rate, a.key(Some(queries))?)) } else { None };
+    if a.attributes.flag(MAPS)? {
+        let (output, maps) = nn_ops::attention_maps(&q, &k, &v, queries, keys, mask, scale, dropout)?;
+        return many([output, maps]);
+    }
+    one(nn_ops::attention(&q, &k, &v, queries, keys, mask, scale, dropout)?)
+}
+
+fn rotary(a: &Arguments<'_>) -> Outcome {
+    let (x, positions) = (a.tensor(0)?, a.sizes(1)?);
+    let positions: Vec<u32> = positions
+        .into_iter()
+        .map(|position| u32::try_from(position).map_err(|_| Error::new("tensor/argument", format!("rotary: position {position} is too large"))))
+        .collect::<Result<_, _>>()?;
+    let width = x.dims().last().copied().unwrap_or(0);
+    let dimensions = a.attributes.maybe_size(DIMENSIONS)?.unwrap_or(width);
+    let base = a.attributes.maybe_float(BASE)?.unwrap_or(10_000.0);
+    one(nn_ops::rotary(&x, &positions, base, a.attributes.flag(INTERLEAVED)?, dimensions)?)
+}
+
+fn batch_norm(a: &Arguments<'_>) -> Outcome {
+    let (x, weight, bias) = (a.tensor(0)?, a.maybe_tensor(1)?, a.maybe_tensor(2)?);
+    let (mean, variance) = (a.tensor(3)?, a.tensor(4)?);
+    let settings = nn_ops::BatchNorm {
+        running_mean: mean.value(),
+        running_variance: variance.value(),
+        training: a.training(),
+        // The new value alone comes out: mixing it into the buffers is the plugin's `update`.
+        momentum: 1.0,
+        eps: a.attributes.maybe_float(EPSILON)?.unwrap_or(1e-5),
+    };
+    let (y, mean, variance) = nn_ops::batch_norm(&x, weight.as_ref(), bias.as_ref(), &settings)?;
+    many([y, Tensor::constant(mean), Tensor::constant(variance)])
+}
+
+pub(super) const TABLE: &[Operator] = &[
+    binary!(MATMUL, ops::matmul),
+    operator(op::LINEAR, (2, 3), &[ACTIVATION], |a| {
+        let bias = a.maybe_tensor(2)?;
+        one(nn_ops::linear(&a.tensor(0)?, &a.tensor(1)?, bias.as_ref(), a.attributes.activation()?)?)
+    }),
+    operator(op::GLU, (1, 1), &[ACTIVATION], |a| one(nn_ops::glu(&a.tensor(0)?, a.attributes.activation()?)?)),
+    binary!(EMBEDDING, nn_ops::embedding),
+    operator(op::LAYER_NORM, (1, 3), &[EPSILON], |a| {
+        let (weight, bias) = (a.maybe_tensor(1)?, a.maybe_tensor(2)?);
+        let epsilon = a.attributes.maybe_float(EPSILON)?.unwrap_or(1e-5);
+        one(nn_ops::layer_norm(&a.tensor(0)?, weight.as_ref(), bias.as_ref(), epsilon)?)
+    }),
+    operator(op::RMS_NORM, (1, 2), &[EPSILON], |a| {
+        let weight = a.maybe_tensor(1)?;
+        one(nn_ops::rms_norm(&a.tensor(0)?, weight.as_ref(), a.attributes.maybe_float(EPSILON)?.unwrap_or(1e-6))?)
+    }),
+    unary!(SOFTMAX, nn_ops::softmax),
+    unary!(LOG_SOFTMAX, nn_ops::log_softmax),
+    operator(op::ROTARY, (2, 2), &[BASE, INTERLEAVED, DIMENSIONS], rotary),
+    operator(op::ATTENTION, (4, 6), &[SCALE, RATE, STREAM, MAPS], attention),
+    operator(op::DROPOUT, (1, 2), &[RATE, STREAM], |a| {
+        let (x, layout, rate) = (a.tensor(0)?, a.maybe_layout(1)?, a.attributes.float(RATE)?);
+        if !a.training() || rate == 0.0 {
+            return one(x);
+        }
+        one(nn_ops::dropout(&x, rate, a.key(layout)?, layout)?)
+    }),
+    operator(op::BATCH_NORM, (5, 5), &[EPSILON], batch_norm),
+    operator(op::GROUP_NORM, (1, 3), &[GROUPS, EPSILON], |a| {
+        let (weight, bias) = (a.maybe_tensor(1)?, a.maybe_tensor(2)?);
+        let epsilon = a.attributes.maybe_float(EPSILON)?.unwrap_or(1e-5);
+        one(nn_ops::group_norm(&a.tensor(0)?, a.attributes.size(GROUPS)?, weight.as_ref(), bias.as_ref(), epsilon)?)
+    }),
+];

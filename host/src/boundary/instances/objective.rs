@@ -1,0 +1,203 @@
+//! An objective: the instance of a plugin that says what is to be learnt.
+
+use std::sync::Arc;
+
+use compute::{Gradients, Tensor};
+use lacuna_abi::{Bytes, Collate, CollateCall, Couple, Evaluate, EvaluateCall, LossCall, Objective, Phases};
+
+use super::{Instance, called, called_for, callee, text_of};
+use crate::boundary::call::Call;
+use crate::boundary::collation::Collation;
+use crate::boundary::frame::Callee;
+use crate::boundary::gradients::GradientAccess;
+use crate::boundary::guard;
+use crate::boundary::loss::{LossCollector, LossResult};
+use crate::boundary::object::{Content, Object};
+use crate::boundary::provider::{self, Provider};
+use crate::boundary::scope::{Context, Scope};
+use crate::error::{Error, Result};
+
+/// An objective of an experiment.
+pub struct ObjectiveInstance {
+    name: String,
+    callee: Callee,
+    table: &'static Objective,
+    instance: Instance,
+    collate: Option<&'static Collate>,
+    evaluate: Option<&'static Evaluate>,
+    gradients: Option<&'static lacuna_abi::Gradients>,
+}
+
+impl ObjectiveInstance {
+    /// Makes the objective; its own weights lie below `path`. `settings` is a checked JSON object.
+    ///
+    /// # Errors
+    /// When the plugin is no objective, needs something this host lacks, or fails.
+    pub fn create(plugin: &dyn Provider, path: &str, context: &Arc<Context>, settings: &str) -> Result<Arc<Self>> {
+        let table = provider::required::<Objective>(plugin)?;
+        if provider::interface::<Phases>(plugin)?.is_some() {
+            return Err(Error::not_yet(lacuna_abi::name::PHASES));
+        }
+        let callee = callee(plugin, "");
+        let scope = Scope::new(context, path, &format!("objective `{}`", plugin.name()));
+        let lent = Object::new(Content::Scope(scope.clone()));
+        let mut pointer = std::ptr::null_mut();
+        let created = called(&callee, "new", &context.creation(), || {
+            // SAFETY: scope and settings are lent for the call; the place is writable.
+            unsafe { (table.create)(lent.lend(), Bytes::text(settings), &raw mut pointer) }
+        });
+        scope.close();
+        // Owned before the outcome is looked at, so that an instance made in a failed call is freed.
+        let instance = (!pointer.is_null()).then(|| Instance { pointer, destroy: table.destroy });
+        created?;
+        let instance = instance
+            .ok_or_else(|| Error::new("plugin/instance", format!("{} new gives no instance", callee.plugin)))?;
+        Ok(Arc::new(Self {
+            name: plugin.name().to_owned(),
+            callee,
+            table,
+            instance,
+            collate: provider::interface(plugin)?,
+            evaluate: provider::interface(plugin)?,
+            gradients: provider::interface(plugin)?,
+        }))
+    }
+
+    /// The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Computes the loss of `batch` (a batch object).
+    ///
+    /// # Errors
+    /// The first fault, the plugin's error, or a loss without parts.
+    pub fn loss(&self, call: &Arc<Call>, batch: &Arc<Object>) -> Result<LossResult> {
+        let collector = Object::new(Content::Loss(LossCollector::default()));
+        let loss_call = LossCall { batch: batch.lend(), loss: collector.lend() };
+        called(&self.callee, "loss", call, || {
+            // SAFETY: the instance is alive, the rest is lent for the call.
+            unsafe { (self.table.loss)(self.instance.pointer, &raw const loss_call) }
+        })?;
+        let Content::Loss(collector) = collector.content() else {
+            return Err(Error::new("host/loss", "the loss collector changed its kind"));
+        };
+        let mut result = collector.take();
+        if result.parts.is_empty() {
+            let text = format!("{} loss gives no part", self.callee.plugin);
+            return Err(Error::new("loss/empty", text).with_help("return `Loss::sum_over(…)` or add a part"));
+        }
+        result.auxiliaries = call.take_auxiliaries();
+        result.updates = call.take_updates();
+        Ok(result)
+    }
+
+    /// Whether it adds columns to batches.
+    #[must_use]
+    pub fn collates(&self) -> bool {
+        self.collate.is_some()
+    }
+
+    /// Lets it add its columns; on a data thread, with a call made for data ([`crate::boundary::CallOptions::data`]).
+    /// Without a collate part nothing happens.
+    ///
+    /// # Errors
+    /// The plugin's error.
+    pub fn collate(&self, call: &Arc<Call>, collation: &Collation) -> Result<()> {
+        let Some(table) = self.collate else { return Ok(()) };
+        let collate_call = CollateCall { host: std::ptr::from_ref(collation).cast() };
+        called(&self.callee, "collate", call, || {
+            // SAFETY: the instance is alive, the collation is lent for the call.
+            unsafe { (table.collate)(self.instance.pointer, &raw const collate_call) }
+        })
+    }
+
+    /// Whether it predicts for evaluators.
+    #[must_use]
+    pub fn predicts(&self) -> bool {
+        self.evaluate.is_some()
+    }
+
+    /// Logits [c, v] of the rows `rows_c` (`i64`) of a batch whose gaps hold the mask token.
+    ///
+    /// # Errors
+    /// When it does not predict, the first fault, the plugin's error, or another number of rows.
+    pub fn predict(&self, call: &Arc<Call>, batch: &Arc<Object>, rows_c: &Tensor) -> Result<Tensor> {
+        let Some(table) = self.evaluate else {
+            let text = format!("{} does not provide `{}`", self.callee.plugin, lacuna_abi::name::EVALUATE);
+            return Err(Error::new("plugin/interface", text));
+        };
+        let rows = Object::new(rows_c.clone());
+        let logits = called_for(&self.callee, "predict", call, |out| {
+            let evaluate_call = EvaluateCall { batch: batch.lend(), rows: rows.lend(), logits: out };
+            // SAFETY: the instance is alive, the rest is lent for the call.
+            unsafe { (table.predict)(self.instance.pointer, &raw const evaluate_call) }
+        })?;
+        let logits = logits.ok_or_else(|| Error::new("plugin/output", format!("{} predict gives nothing", self.callee.plugin)))?;
+        let logits = guard::tensor("the prediction", &logits)?;
+        if logits.rank() == 2 && logits.dims()[0] == rows_c.elements() {
+            return Ok(logits);
+        }
+        let text = format!("{} predicts {:?} for {} rows", self.callee.plugin, logits.dims(), rows_c.elements());
+        Err(Error::new("plugin/shape", text).with_help("give one row of logits for each row asked for"))
+    }
+
+    /// Lets it read and replace gradients between backward and clip; gives them back.
+    ///
+    /// # Errors
+    /// The plugin's error.
+    pub fn gradients(&self, call: &Arc<Call>, gradients: Gradients) -> Result<Gradients> {
+        let Some(table) = self.gradients else { return Ok(gradients) };
+        let access = Object::new(Content::Gradients(GradientAccess::new(gradients)));
+        let result = called(&self.callee, "gradients", call, || {
+            // SAFETY: the instance is alive, the access is lent for the call.
+            unsafe { (table.gradients)(self.instance.pointer, access.lend()) }
+        });
+        match access.content() {
+            Content::Gradients(access) => {
+                let gradients = access.take();
+                result.map(|()| gradients)
+            }
+            _ => Err(Error::new("host/gradients", "the gradients changed their kind")),
+        }
+    }
+
+    /// Whether its loss couples the samples of a batch.
+    #[must_use]
+    pub fn couples(&self) -> bool {
+        // SAFETY: the instance is alive.
+        unsafe { (self.table.couples)(self.instance.pointer) != 0 }
+    }
+
+    /// State that is no tensor, as text.
+    ///
+    /// # Errors
+    /// The plugin's error.
+    pub fn save(&self, call: &Arc<Call>) -> Result<Option<String>> {
+        let state = called_for(&self.callee, "save", call, |out| {
+            // SAFETY: the instance is alive, the place is writable.
+            unsafe { (self.table.save)(self.instance.pointer, out) }
+        })?;
+        text_of(&self.callee, "save", state)
+    }
+
+    /// Puts saved state back.
+    ///
+    /// # Errors
+    /// The plugin's error.
+    pub fn restore(&self, call: &Arc<Call>, state: &str) -> Result<()> {
+        called(&self.callee, "restore", call, || {
+            // SAFETY: the instance is alive, the text is lent for the call.
+            unsafe { (self.table.restore)(self.instance.pointer, Bytes::text(state)) }
+        })
+    }
+
+    /// A loss over the representations of the global batch is laid out in the boundary but not served yet.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn represent(&self) -> Result<()> {
+        Err(Error::not_yet(<Couple as provider::Table>::NAME))
+    }
+}

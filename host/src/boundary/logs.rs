@@ -1,0 +1,65 @@
+//! `lacuna.logs/0`: loss parts, metrics and log lines.
+
+use lacuna_abi::{Bytes, Handle, Logs};
+
+use super::loss::{LossCollector, LossPart, Metric};
+use super::object::{Content, Object};
+use super::{frame, guard};
+use crate::error::Result;
+
+pub(super) static TABLE: Logs = Logs { part, metric, targets, log };
+
+fn collector(object: &Object) -> Result<&LossCollector> {
+    match object.content() {
+        Content::Loss(collector) => Ok(collector),
+        _ => Err(guard::wrong_kind("the loss", "loss", object)),
+    }
+}
+
+unsafe extern "C" fn part(loss: Handle, name: Bytes, weight: f64, sum: Handle, count: Handle) -> Handle {
+    guard::answer(|| {
+        // SAFETY: handles and text are lent for this call.
+        let (loss, name) = unsafe { (guard::object("the loss", loss)?, guard::text("the name of a loss part", name)?) };
+        // SAFETY: as above.
+        let [sum, count] = unsafe { [guard::object("the sum", sum)?, guard::object("the count", count)?] };
+        let (sum, count) = (guard::tensor("the sum", sum)?, guard::tensor("the count", count)?);
+        collector(loss)?.part(LossPart { name: name.to_owned(), weight, sum, count })
+    })
+}
+
+unsafe extern "C" fn metric(loss: Handle, name: Bytes, sum: Handle, count: Handle) -> Handle {
+    guard::answer(|| {
+        // SAFETY: handles and text are lent for this call.
+        let (loss, name) = unsafe { (guard::object("the loss", loss)?, guard::text("the name of a metric", name)?) };
+        // SAFETY: as above.
+        let [sum, count] = unsafe { [guard::object("the sum", sum)?, guard::object("the count", count)?] };
+        let (sum, count) = (guard::tensor("the sum", sum)?, guard::tensor("the count", count)?);
+        collector(loss)?.metric(Metric { name: name.to_owned(), sum, count })
+    })
+}
+
+unsafe extern "C" fn targets(loss: Handle, targets: Handle) -> Handle {
+    guard::answer(|| {
+        // SAFETY: handles are lent for this call.
+        let [loss, targets] = unsafe { [guard::object("the loss", loss)?, guard::object("the targets", targets)?] };
+        collector(loss)?.targets(guard::tensor("the targets", targets)?)
+    })
+}
+
+unsafe extern "C" fn log(level: u32, text: Bytes) {
+    let written = guard::caught(|| {
+        // SAFETY: the text is lent for this call.
+        let text = String::from_utf8_lossy(unsafe { text.as_slice() });
+        let frame = frame::top();
+        let plugin = frame.as_ref().map_or("plugin", |frame| &frame.callee().plugin);
+        match frame.as_ref().and_then(|frame| frame.call().options().log.as_ref()) {
+            Some(log) => log(level, plugin, &text),
+            // Outside a run only warnings are worth a line.
+            None if level >= 2 => eprintln!("{plugin}: {text}"),
+            None => {}
+        }
+        Ok(())
+    });
+    // A log line that fails must not fail the plugin.
+    drop(written);
+}
