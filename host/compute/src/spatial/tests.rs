@@ -167,6 +167,22 @@ fn kernels_agree_with_plain_operations() {
 }
 
 #[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let windows = Windows::new("test", [9, 7], [3, 2], [1, 1], [1, 1], [1, 1]).unwrap();
+    let plan = Plan { batch: 19, in_channels: 6, out_channels: 8, groups: 2, windows };
+    let single = |shape: &[usize], seed| random(shape, seed).to_dtype(candle_core::DType::F32).unwrap();
+    let (x, weight) = (single(&[19, 6, 9, 7], 1), single(&[8, 3, 3, 2], 2));
+    let run = |threads: usize| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            let y = forward(&x, &weight, &plan).unwrap();
+            let gradients = [input_gradient(&y, &weight, &plan).unwrap(), weight_gradient(&x, &y, &plan).unwrap()];
+            [numbers(&y), numbers(&gradients[0]), numbers(&gradients[1])]
+        })
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
 fn ties_go_to_the_first_and_nan_is_not_hidden() {
     let leaf = Leaf::new("x");
     let x = Value::from_vec(vec![1.0_f64, 1.0, 1.0, 1.0, 0.0, f64::NAN, 3.0, 2.0], (1, 2, 2, 2), &Device::Cpu).unwrap();
