@@ -15,9 +15,9 @@ pub mod nn_ops;
 pub mod ops;
 pub mod optimizer;
 pub mod random;
+pub mod schedule;
 mod slices;
 pub mod spatial;
-pub mod schedule;
 mod tape;
 mod tensor;
 #[doc(hidden)]
