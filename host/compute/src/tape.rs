@@ -73,7 +73,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(name: &'static str, inputs: Vec<Option<Link>>, outputs: usize, backward: BackwardFn) -> Arc<Self> {
+    pub(crate) fn new(
+        name: &'static str,
+        inputs: Vec<Option<Link>>,
+        outputs: usize,
+        backward: BackwardFn,
+    ) -> Arc<Self> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self { id, step: mode::step(), name, inputs, outputs, backward: Mutex::new(Some(backward)) })
     }
@@ -145,7 +150,10 @@ struct Sum {
 impl Sum {
     fn add(&mut self, other: &Value) -> Result<()> {
         if self.value.dims() != other.dims() {
-            return Err(Error::shape("backward", format!("gradients {:?} and {:?} meet", self.value.dims(), other.dims())));
+            return Err(Error::shape(
+                "backward",
+                format!("gradients {:?} and {:?} meet", self.value.dims(), other.dims()),
+            ));
         }
         if self.owned && self.value.device().is_cpu() {
             crate::inplace::add_assign(&self.value, other)
@@ -169,8 +177,11 @@ pub fn backward(output: &Tensor, seed: Option<&Value>, keep: bool, gradients: &m
         Some(seed) => seed.clone(),
         None if output.elements() == 1 => output.value().ones_like()?,
         None => {
-            return Err(Error::gradient("backward", format!("the output has shape {:?}, not one number", output.dims()))
-                .with_help("sum it, or give the gradient of the output"));
+            return Err(Error::gradient(
+                "backward",
+                format!("the output has shape {:?}, not one number", output.dims()),
+            )
+            .with_help("sum it, or give the gradient of the output"));
         }
     };
     if !output.needs_gradient() {
@@ -256,7 +267,8 @@ fn run(outputs: &[(&Tensor, Value)], keep: bool, on_leaf: OnLeaf<'_>, mut wanted
             Link::Leaf(leaf, version) => {
                 if *version != leaf.version() {
                     let fact = format!("`{}` has changed since the forward pass used it", leaf.name);
-                    return Err(Error::gradient("backward", fact).with_help("run the forward pass again after an optimizer step"));
+                    return Err(Error::gradient("backward", fact)
+                        .with_help("run the forward pass again after an optimizer step"));
                 }
                 if let Some(wanted) = wanted
                     && let Some(indices) = wanted.leaves.get(&leaf.id).cloned()
@@ -311,7 +323,9 @@ fn run(outputs: &[(&Tensor, Value)], keep: bool, on_leaf: OnLeaf<'_>, mut wanted
 fn node_backward(node: &Node, gradients: &[Option<Value>], keep: bool) -> Result<Vec<Option<Value>>> {
     if node.step != mode::step() {
         let fact = format!("a tensor recorded in step {} meets the backward pass of step {}", node.step, mode::step());
-        return Err(Error::gradient(node.name, fact).with_help("use `stop_gradient` before you keep a tensor for later"));
+        return Err(
+            Error::gradient(node.name, fact).with_help("use `stop_gradient` before you keep a tensor for later")
+        );
     }
     let mut slot = node.backward.lock().unwrap_or_else(PoisonError::into_inner);
     let freed = || {
@@ -337,7 +351,12 @@ pub fn unbroadcast(gradient: &Value, shape: &[usize]) -> Result<Value> {
     }
     let extra = gradient.rank() - shape.len();
     let mut axes: Vec<i64> = (0..extra as i64).collect();
-    axes.extend((0..shape.len()).map(|axis| (axis, extra + axis)).filter(|(axis, wide)| shape[*axis] == 1 && gradient.dims()[*wide] != 1).map(|(_, wide)| wide as i64));
+    axes.extend(
+        (0..shape.len())
+            .map(|axis| (axis, extra + axis))
+            .filter(|(axis, wide)| shape[*axis] == 1 && gradient.dims()[*wide] != 1)
+            .map(|(_, wide)| wide as i64),
+    );
     let summed = crate::ops::sum(&Tensor::constant(gradient.clone()), &axes, true)?;
     Ok(summed.value().reshape(shape)?)
 }

@@ -42,7 +42,9 @@ pub fn strided(value: &Value) -> Value {
         0 => value.unsqueeze(0).and_then(|value| value.get(0)),
         // Every second element of a wider buffer.
         1 => Value::stack(&[value, value], 1).and_then(|pair| pair.narrow(1, 0, 1)?.squeeze(1)),
-        rank => value.transpose(rank - 2, rank - 1).and_then(|turned| turned.contiguous()?.transpose(rank - 2, rank - 1)),
+        rank => {
+            value.transpose(rank - 2, rank - 1).and_then(|turned| turned.contiguous()?.transpose(rank - 2, rank - 1))
+        }
     };
     result.expect("a copy in another order")
 }
@@ -58,13 +60,21 @@ pub fn strided(value: &Value) -> Value {
 pub fn check_gradient(name: &str, inputs: &[Value], function: impl Fn(&[Tensor]) -> Result<Tensor>) {
     let base = run(name, "as given", inputs, 1e-6, &function, Form::Plain);
     for (index, input) in inputs.iter().enumerate().filter(|(_, input)| is_differentiated(input)) {
-        let analytic = base.gradients[index].as_ref().unwrap_or_else(|| panic!("{name}: input {index} got no gradient"));
+        let analytic =
+            base.gradients[index].as_ref().unwrap_or_else(|| panic!("{name}: input {index} got no gradient"));
         let numeric = finite_difference(name, inputs, index, &base.weights, &function);
-        compare(&format!("{name}: gradient of input {index} {:?} against finite differences", input.dims()), analytic, &numeric, 1e-6);
+        compare(
+            &format!("{name}: gradient of input {index} {:?} against finite differences", input.dims()),
+            analytic,
+            &numeric,
+            1e-6,
+        );
     }
     let turned: Vec<Value> = inputs.iter().map(strided).collect();
-    base.hold(name, &run(name, "strided", &turned, 1e-6, &function, Form::Plain), 1e-9);
+    base.hold(name, &run(name, "strided", &turned, 1e-6, &function, Form::Turned), 1e-9);
     base.hold(name, &run(name, "used twice", inputs, 1e-6, &function, Form::Twice), 1e-9);
+    let summed = run(name, "summed", inputs, 1e-6, &function, Form::Ones);
+    summed.hold(name, &run(name, "summed by a broadcast", inputs, 1e-6, &function, Form::Broadcast), 1e-9);
     for index in (0..inputs.len()).filter(|index| inputs[*index].rank() > 0 && inputs[*index].dims()[0] > 1) {
         let mut wide = inputs.to_vec();
         let first = inputs[index].narrow(0, 0, 1).expect("a first element");
@@ -95,13 +105,19 @@ pub fn check_same(
     let expected = run(name, "reference", inputs, tolerance, &reference, Form::Plain);
     expected.hold(name, &run(name, "as given", inputs, tolerance, &function, Form::Plain), tolerance);
     let turned: Vec<Value> = inputs.iter().map(strided).collect();
-    expected.hold(name, &run(name, "strided", &turned, tolerance, &function, Form::Plain), tolerance);
+    expected.hold(name, &run(name, "strided", &turned, tolerance, &function, Form::Turned), tolerance);
 }
 
-/// How the inputs reach the function.
+/// How the inputs reach the function and the gradient its output.
 #[derive(Clone, Copy, PartialEq)]
 enum Form {
     Plain,
+    /// The gradient of the output does not lie in order.
+    Turned,
+    /// The gradient of the output is one everywhere.
+    Ones,
+    /// The same as a broadcast of one number, as it comes out of a sum.
+    Broadcast,
     /// `x` as half of itself plus half of a view of itself, and the function called twice.
     Twice,
 }
@@ -122,7 +138,9 @@ impl Run {
                 (Some(found), Some(expected)) => compare(&text, found, expected, tolerance),
                 (None, None) => {}
                 // A reference may say "no gradient" where another form says zero.
-                (Some(zero), None) | (None, Some(zero)) => assert!(zero.iter().all(|g| *g == 0.0), "{text}: one has none"),
+                (Some(zero), None) | (None, Some(zero)) => {
+                    assert!(zero.iter().all(|g| *g == 0.0), "{text}: one has none")
+                }
             }
         }
     }
@@ -172,11 +190,22 @@ fn run(
             let seed: Vec<f64> = weights.iter().map(|weight| weight * share).collect();
             let seed = Value::from_vec(seed, output.dims(), &Device::Cpu);
             let seed = seed.and_then(|seed| seed.to_dtype(output.value().dtype())).expect("a gradient of the output");
+            let one = || {
+                Value::ones((), seed.dtype(), &Device::Cpu)
+                    .and_then(|one| one.broadcast_as(seed.shape()))
+                    .expect("ones")
+            };
+            let seed = match how {
+                Form::Plain | Form::Twice => seed,
+                Form::Turned => strided(&seed),
+                Form::Ones => seed.ones_like().expect("ones"),
+                Form::Broadcast => one(),
+            };
             backward(&output, Some(&seed), false, gradients).unwrap_or_else(|error| fail(error));
             (numbers(output.value()), weights)
         };
         match how {
-            Form::Plain => pass(&tensors, 1.0, &mut gradients),
+            Form::Plain | Form::Turned | Form::Ones | Form::Broadcast => pass(&tensors, 1.0, &mut gradients),
             Form::Twice => {
                 let halved: Vec<Tensor> = tensors.iter().map(through_two_ways).collect();
                 pass(&halved, 0.25, &mut gradients);
@@ -202,7 +231,8 @@ fn through_two_ways(x: &Tensor) -> Tensor {
     }
     let shape = x.dims().to_vec();
     let flat = x.value().flatten_all().expect("a flat view");
-    let view = Tensor::from_op("view", flat, &[x], move |gradient, _| Ok(vec![Some(gradient.reshape(shape.as_slice())?)]));
+    let view =
+        Tensor::from_op("view", flat, &[x], move |gradient, _| Ok(vec![Some(gradient.reshape(shape.as_slice())?)]));
     let back = view.value().reshape(x.dims()).expect("the first shape");
     let sum = ((x.value() * 0.5).and_then(|half| half + (back * 0.5)?)).expect("a sum of halves");
     Tensor::from_op("add", sum, &[x, &view], |gradient, _| {
@@ -224,8 +254,11 @@ fn finite_difference(
         let mut moved = base.clone();
         moved[at] += shift;
         let moved = Value::from_vec(moved, inputs[index].shape(), &Device::Cpu).expect("the same shape");
-        let tensors: Vec<Tensor> =
-            inputs.iter().enumerate().map(|(i, input)| if i == index { Tensor::constant(moved.clone()) } else { constant(input) }).collect();
+        let tensors: Vec<Tensor> = inputs
+            .iter()
+            .enumerate()
+            .map(|(i, input)| if i == index { Tensor::constant(moved.clone()) } else { constant(input) })
+            .collect();
         let output = function(&tensors).unwrap_or_else(|error| panic!("{name}, shifted: {error}"));
         numbers(output.value()).iter().zip(weights).map(|(value, weight)| value * weight).sum()
     };

@@ -10,7 +10,9 @@ use crate::{DType, Error, Result, Tensor, Value};
 fn prepare(name: &'static str, a: &Tensor, b: &Tensor) -> Result<Vec<usize>> {
     same_dtype(name, a, b)?;
     if a.dtype() == DType::Bool {
-        return Err(Error::dtype(name, DType::Bool).with_help("use `logical_and`, `logical_or`, `logical_xor`, or cast first"));
+        return Err(
+            Error::dtype(name, DType::Bool).with_help("use `logical_and`, `logical_or`, `logical_xor`, or cast first")
+        );
     }
     broadcast_shape(name, a.dims(), b.dims())
 }
@@ -70,7 +72,9 @@ pub fn mul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// When dtypes differ, shapes do not broadcast, or an integer is divided by 0.
 pub fn div(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     prepare("div", a, b)?;
-    if !b.dtype().is_float() && b.value().eq(0u8)?.to_dtype(candle_core::DType::F64)?.sum_all()?.to_scalar::<f64>()? > 0.0 {
+    if !b.dtype().is_float()
+        && b.value().eq(0u8)?.to_dtype(candle_core::DType::F64)?.sum_all()?.to_scalar::<f64>()? > 0.0
+    {
         return Err(Error::argument("div", "an integer is divided by 0"));
     }
     let value = a.value().broadcast_div(b.value())?;
@@ -127,7 +131,11 @@ fn integer_affine(name: &'static str, x: &Tensor, factor: f64, summand: f64) -> 
         return Err(Error::dtype(name, DType::Bool).with_help("cast it to a number type first"));
     }
     if factor.fract() != 0.0 || summand.fract() != 0.0 {
-        let fact = format!("{} is an integer type and {} no whole number", x.dtype(), if factor == 1.0 { summand } else { factor });
+        let fact = format!(
+            "{} is an integer type and {} no whole number",
+            x.dtype(),
+            if factor == 1.0 { summand } else { factor }
+        );
         return Err(Error::argument(name, fact));
     }
     let (factor, summand) = (factor as i64, summand as i64);
@@ -191,9 +199,10 @@ fn extreme(name: &'static str, a: &Tensor, b: &Tensor, side: f64) -> Result<Tens
     })?;
     let (a_shape, b_shape) = (a.dims().to_vec(), b.dims().to_vec());
     Ok(Tensor::from_op(name, value, &[a, b], move |gradient, needs| {
-        let share = on_cpu(&[&wide_a, &wide_b], |v| {
-            with_real!(v[0], T => zip::<T>(&v[0], &v[1], |a, b| share(a, b, T::of(side))))
-        })?;
+        let share = on_cpu(
+            &[&wide_a, &wide_b],
+            |v| with_real!(v[0], T => zip::<T>(&v[0], &v[1], |a, b| share(a, b, T::of(side)))),
+        )?;
         let gradient_a = (gradient * share)?;
         let gradient_b = back(needs[1], || Ok((gradient - &gradient_a)?), &b_shape)?;
         Ok(vec![back(needs[0], || Ok(gradient_a.clone()), &a_shape)?, gradient_b])

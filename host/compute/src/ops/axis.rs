@@ -48,9 +48,10 @@ pub(crate) fn add_rows(value: &Value, axis: usize, indices: &[u32], len: usize) 
         let zeros = Value::zeros(shape.as_slice(), value.dtype(), value.device())?;
         return Ok(zeros.index_add(&device_indices(indices, value.device())?, &value.contiguous()?, axis)?);
     }
-    on_cpu(&[value], |v| {
-        with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| value_of(added::<T>(x, blocks, indices, len), &shape)))
-    })
+    on_cpu(
+        &[value],
+        |v| with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| value_of(added::<T>(x, blocks, indices, len), &shape))),
+    )
 }
 
 /// The sources of each of `len` rows: those of row r are `order[starts[r]..starts[r + 1]]`, ascending.

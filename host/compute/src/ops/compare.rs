@@ -110,7 +110,13 @@ fn quantify(name: &'static str, x: &Tensor, axes: &[i64], keepdim: bool, any: bo
     let arranged = arrange(name, x, axes)?;
     let blocks: Blocks = arranged.blocks;
     let found = with_slice::<u8, _>(&arranged.tensor.value().to_device(&Device::Cpu)?, |x| {
-        let truth = lines(x, blocks, |line| u8::from(if any { line.fold(false, |any, x| any | (x != 0)) } else { line.fold(true, |all, x| all & (x != 0)) }));
+        let truth = lines(x, blocks, |line| {
+            u8::from(if any {
+                line.fold(false, |any, x| any | (x != 0))
+            } else {
+                line.fold(true, |all, x| all & (x != 0))
+            })
+        });
         value_of(truth, &[blocks.before, blocks.after])
     })?;
     arranged.finish(&Tensor::truth(found.to_device(x.device())?), keepdim)

@@ -23,7 +23,8 @@ pub fn custom(
         inputs.iter().map(|input| (input.dims().to_vec(), input.value().dtype())).collect();
     let values: Vec<Value> = outputs.iter().map(|output| output.value().clone()).collect();
     let made = Tensor::from_op_many(name, values, inputs, move |gradients, needs| {
-        let gradients: Vec<Option<Tensor>> = gradients.iter().map(|gradient| gradient.clone().map(Tensor::constant)).collect();
+        let gradients: Vec<Option<Tensor>> =
+            gradients.iter().map(|gradient| gradient.clone().map(Tensor::constant)).collect();
         let found = mode::with_gradients(false, || backward(&saved, &gradients))?;
         if found.len() != wanted.len() {
             let fact = format!("its backward returned {} gradients for {} inputs", found.len(), wanted.len());
@@ -34,12 +35,17 @@ pub fn custom(
             let (shape, dtype) = &wanted[index];
             if gradient.dims() != shape.as_slice() {
                 let fact = format!("its backward gave {:?} for input {index} of shape {shape:?}", gradient.dims());
-                return Err(Error::shape(name, fact).with_help("a gradient has the shape of its input; `sum` undoes a broadcast"));
+                return Err(Error::shape(name, fact)
+                    .with_help("a gradient has the shape of its input; `sum` undoes a broadcast"));
             }
             Ok(Some(gradient.value().to_dtype(*dtype)?))
         };
         found.into_iter().enumerate().map(check).collect()
     });
     // Integers and truth values stay what they were.
-    Ok(made.into_iter().zip(outputs).map(|(made, output)| if output.dtype().is_float() { made } else { output }).collect())
+    Ok(made
+        .into_iter()
+        .zip(outputs)
+        .map(|(made, output)| if output.dtype().is_float() { made } else { output })
+        .collect())
 }

@@ -32,9 +32,10 @@ pub(crate) fn apply<F: Elementwise>(name: &'static str, x: &Tensor, function: F)
     };
     let saved = if F::SLOPE_OF_OUTPUT { value.clone() } else { x.value().clone() };
     Ok(Tensor::from_op(name, value, &[x], move |gradient, _| {
-        let product = on_cpu(&[gradient, &saved], |v| {
-            with_real!(v[0], T => zip::<T>(&v[0], &v[1], |gradient, saved| gradient * function.slope(saved)))
-        })?;
+        let product = on_cpu(
+            &[gradient, &saved],
+            |v| with_real!(v[0], T => zip::<T>(&v[0], &v[1], |gradient, saved| gradient * function.slope(saved))),
+        )?;
         Ok(vec![Some(product)])
     }))
 }
@@ -204,9 +205,10 @@ pub fn clamp(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
 /// An operation whose result is a constant: its slope is 0 wherever it has one.
 fn stepwise<F: Elementwise>(name: &'static str, x: &Tensor, function: F) -> Result<Tensor> {
     if matches!(x.dtype(), DType::U8 | DType::U32 | DType::I64) {
-        return Err(Error::dtype(name, x.dtype()).with_help("integers are whole already; cast to a float type for a float result"));
+        return Err(Error::dtype(name, x.dtype())
+            .with_help("integers are whole already; cast to a float type for a float result"));
     }
-    Ok(apply(name, &x.stop_gradient(), function)?)
+    apply(name, &x.stop_gradient(), function)
 }
 
 macro_rules! stepwise {

@@ -25,9 +25,15 @@ pub fn index_select(x: &Tensor, axis: i64, indices: &Tensor) -> Result<Tensor> {
 }
 
 /// Checks that `indices` fits `x` beside `axis`; gives the axis and the indices.
-pub(crate) fn element_indices(name: &'static str, shape: &[usize], axis: i64, indices: &Tensor) -> Result<(usize, Vec<u32>)> {
+pub(crate) fn element_indices(
+    name: &'static str,
+    shape: &[usize],
+    axis: i64,
+    indices: &Tensor,
+) -> Result<(usize, Vec<u32>)> {
     let axis = axis_of(name, axis, shape.len())?;
-    let fits = indices.rank() == shape.len() && (0..shape.len()).all(|at| at == axis || indices.dims()[at] == shape[at]);
+    let fits =
+        indices.rank() == shape.len() && (0..shape.len()).all(|at| at == axis || indices.dims()[at] == shape[at]);
     if !fits {
         let fact = format!("indices {:?} and tensor {shape:?} differ beside axis {axis}", indices.dims());
         return Err(Error::shape(name, fact).with_help("`expand` the indices, or use `index_select` for whole rows"));
@@ -67,8 +73,10 @@ pub(crate) fn add_picked<T: Real>(out: &mut [T], blocks: Blocks, indices: &[u32]
 /// When the axis is not there, the shapes do not fit, or an index is out of range.
 pub fn gather(x: &Tensor, axis: i64, indices: &Tensor) -> Result<Tensor> {
     let (axis, numbers) = element_indices("gather", x.dims(), axis, indices)?;
-    let (shape, blocks, source) = (indices.dims().to_vec(), Blocks::of(x.dims(), axis), x.value().to_device(&Device::Cpu)?);
-    let value = with_element!(source, T => with_slice::<T, _>(&source, |x| value_of(picked(x, blocks, &numbers), &shape)))?;
+    let (shape, blocks, source) =
+        (indices.dims().to_vec(), Blocks::of(x.dims(), axis), x.value().to_device(&Device::Cpu)?);
+    let value =
+        with_element!(source, T => with_slice::<T, _>(&source, |x| value_of(picked(x, blocks, &numbers), &shape)))?;
     let from = x.dims().to_vec();
     Ok(Tensor::from_op("gather", value.to_device(x.device())?, &[x], move |gradient, _| {
         let spread = on_cpu(&[gradient], |v| {
@@ -96,7 +104,9 @@ pub(crate) fn true_places(name: &'static str, mask: &Tensor) -> Result<Vec<u32>>
 pub(crate) fn rows_under(name: &'static str, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     if !x.dims().starts_with(mask.dims()) {
         let fact = format!("the mask {:?} is not the leading axes of {:?}", mask.dims(), x.dims());
-        return Err(Error::shape(name, fact).with_help("true picks a row: all axes behind those of the mask stay whole"));
+        return Err(
+            Error::shape(name, fact).with_help("true picks a row: all axes behind those of the mask stay whole")
+        );
     }
     let mut shape = vec![mask.elements()];
     shape.extend(&x.dims()[mask.rank()..]);

@@ -3,7 +3,7 @@
 //! Kernels run on the CPU in f32 or f64; bf16 and f16 go through f32, values of another device through the CPU unless
 //! the operation has a form for that device. Chunks are fixed, so no result depends on the number of threads.
 
-use candle_core::{CpuStorage, Storage, WithDType};
+use candle_core::{Storage, WithDType};
 use rayon::prelude::*;
 
 use super::real::Real;
@@ -91,7 +91,9 @@ macro_rules! with_element {
                 type $type = f64;
                 $body
             }
-            other => Err($crate::Error::Device { operation: "kernel", fact: format!("{other:?} is not an element type") }),
+            other => {
+                Err($crate::Error::Device { operation: "kernel", fact: format!("{other:?} is not an element type") })
+            }
         }
     };
 }
@@ -197,8 +199,9 @@ pub(crate) fn broadcast_shape(operation: &'static str, a: &[usize], b: &[usize])
             (x, 1) => Ok(x),
             (x, y) => {
                 let fact = format!("{a:?} and {b:?} do not broadcast: {x} and {y} at axis {axis} of the result");
-                Err(Error::shape(operation, fact)
-                    .with_help("lengths must be equal or 1, counted from the last axis; `unsqueeze` adds an axis of length 1"))
+                Err(Error::shape(operation, fact).with_help(
+                    "lengths must be equal or 1, counted from the last axis; `unsqueeze` adds an axis of length 1",
+                ))
             }
         })
         .collect()
@@ -219,26 +222,24 @@ pub(crate) fn indices_of(operation: &'static str, indices: &Tensor, limit: usize
         Error::argument(operation, format!("index {index} (element {at} of the indices) is outside 0..{limit}"))
     };
     match indices.dtype() {
-        crate::DType::U32 => with_slice::<u32, _>(&value, |slice| {
-            match slice.iter().position(|index| *index as usize >= limit) {
+        crate::DType::U32 => {
+            with_slice::<u32, _>(&value, |slice| match slice.iter().position(|index| *index as usize >= limit) {
                 Some(at) => Err(fault(i64::from(slice[at]), at)),
                 None => Ok(slice.to_vec()),
-            }
-        }),
+            })
+        }
         crate::DType::I64 => with_slice::<i64, _>(&value, |slice| {
             slice
                 .iter()
                 .enumerate()
                 .map(|(at, index)| {
-                    u32::try_from(*index).ok().filter(|small| (*small as usize) < limit).ok_or_else(|| fault(*index, at))
+                    u32::try_from(*index)
+                        .ok()
+                        .filter(|small| (*small as usize) < limit)
+                        .ok_or_else(|| fault(*index, at))
                 })
                 .collect()
         }),
         other => Err(Error::dtype(operation, other).with_help("indices are u32 or i64")),
     }
-}
-
-/// Whether the value's storage is that of a CPU; kernels need it.
-pub(crate) fn is_cpu(value: &Value) -> bool {
-    matches!(&*value.storage_and_layout().0, Storage::Cpu(CpuStorage::F32(_) | CpuStorage::F64(_)))
 }

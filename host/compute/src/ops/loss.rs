@@ -3,8 +3,8 @@
 //! Under bf16 and f16 they compute and answer in f32.
 
 use super::{
-    abs, add, add_scalar, cast, clamp, diagonal, div, exp, log, logsumexp, matmul, mul, mul_scalar, neg, norm, softplus, square, sub,
-    transpose,
+    abs, add, add_scalar, cast, clamp, diagonal, div, exp, log, logsumexp, matmul, mul, mul_scalar, neg, norm,
+    softplus, square, sub, transpose,
 };
 use crate::tape::require_float;
 use crate::{DType, Error, Result, Tensor};

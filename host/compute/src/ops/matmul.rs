@@ -68,7 +68,9 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let last = a.dims()[a.rank() - 1];
     if last != inner {
         let fact = format!("cannot multiply {:?} by {:?}: {last} columns and {inner} rows differ", a.dims(), b.dims());
-        return Err(Error::shape("matmul", fact).with_help("the last axis of the left and the last but one of the right are multiplied; `transpose` turns one"));
+        return Err(Error::shape("matmul", fact).with_help(
+            "the last axis of the left and the last but one of the right are multiplied; `transpose` turns one",
+        ));
     }
     let left = if a.rank() == 1 { unsqueeze(a, 0)? } else { a.clone() };
     let right = if b.rank() == 1 { unsqueeze(b, 1)? } else { b.clone() };

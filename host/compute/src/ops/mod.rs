@@ -31,13 +31,13 @@ pub use activation::{elu, gelu, gelu_tanh, leaky_relu, log_sigmoid, mish, quick_
 pub use arithmetic::{add, add_scalar, div, maximum, minimum, mul, mul_scalar, sub};
 pub use cast::{cast, to_device};
 pub use compare::{
-    all, any, eq, eq_scalar, fill_where, ge, ge_scalar, gt, gt_scalar, is_finite, le, le_scalar, logical_and, logical_not,
-    logical_or, logical_xor, lt, lt_scalar, ne, ne_scalar, where_cond,
+    all, any, eq, eq_scalar, fill_where, ge, ge_scalar, gt, gt_scalar, is_finite, le, le_scalar, logical_and,
+    logical_not, logical_or, logical_xor, lt, lt_scalar, ne, ne_scalar, where_cond,
 };
 pub use custom::custom;
 pub use elementwise::{
-    abs, ceil, clamp, cos, erf, exp, expm1, floor, log, log1p, neg, pow_scalar, reciprocal, round, rsqrt, sigmoid, sign, sin,
-    sqrt, square, tanh,
+    abs, ceil, clamp, cos, erf, exp, expm1, floor, log, log1p, neg, pow_scalar, reciprocal, round, rsqrt, sigmoid,
+    sign, sin, sqrt, square, tanh,
 };
 pub use extremes::{argmax, argmin, max, min};
 pub use index::{gather, index_select, masked_select, nonzero, one_hot};
@@ -47,8 +47,8 @@ pub use reduce::{count_true, mean, mean_all, sum, sum_all};
 pub use scan::{cumsum, logsumexp, prod};
 pub use scatter::{index_add, scatter, scatter_add, take_where};
 pub use shape::{
-    cat, chunk, contiguous, diagonal, expand, flatten, narrow, permute, reshape, split, squeeze, stack, transpose, tril, triu,
-    unsqueeze,
+    cat, chunk, contiguous, diagonal, expand, flatten, narrow, permute, reshape, split, squeeze, stack, transpose,
+    tril, triu, unsqueeze,
 };
 pub use sort::{argsort, sort, top_k};
 pub use statistics::{norm, std, variance};

@@ -21,7 +21,6 @@ pub(crate) trait Real: WithDType + std::ops::Neg<Output = Self> + std::iter::Sum
     /// To the nearest integer, halves to the even one.
     fn round_even(self) -> Self;
     fn is_nan(self) -> bool;
-    fn is_finite(self) -> bool;
 
     /// 1 / (1 + e^-x), without overflow on either side.
     #[inline]
@@ -108,10 +107,6 @@ macro_rules! real {
             #[inline]
             fn is_nan(self) -> bool {
                 <$type>::is_nan(self)
-            }
-            #[inline]
-            fn is_finite(self) -> bool {
-                <$type>::is_finite(self)
             }
         }
     };

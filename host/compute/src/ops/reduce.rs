@@ -37,7 +37,11 @@ pub(crate) fn arrange(name: &'static str, x: &Tensor, axes: &[i64]) -> Result<Ar
         let blocks = Blocks { before: shape[..first].iter().product(), len, after: shape[last..].iter().product() };
         (x.clone(), blocks)
     } else {
-        let order: Vec<i64> = (0..shape.len()).filter(|axis| !reduced(axis)).chain(axes.iter().copied()).map(|axis| axis as i64).collect();
+        let order: Vec<i64> = (0..shape.len())
+            .filter(|axis| !reduced(axis))
+            .chain(axes.iter().copied())
+            .map(|axis| axis as i64)
+            .collect();
         (permute(x, &order)?, Blocks { before: dropped.iter().product(), len, after: 1 })
     };
     let tensor = reshape_to("reshape", &tensor, &[blocks.before, blocks.len, blocks.after])?;
@@ -105,9 +109,10 @@ pub(crate) fn sum_value(value: &Value, blocks: Blocks, scale: f64) -> Result<Val
     if !value.device().is_cpu() {
         return Ok((value.sum(1)? * scale)?);
     }
-    on_cpu(&[value], |v| {
-        with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| value_of(sums(x, blocks, scale), &[blocks.before, blocks.after])))
-    })
+    on_cpu(
+        &[value],
+        |v| with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| value_of(sums(x, blocks, scale), &[blocks.before, blocks.after]))),
+    )
 }
 
 fn scaled_sum(name: &'static str, x: &Tensor, axes: &[i64], keepdim: bool, mean: bool) -> Result<Tensor> {
@@ -144,7 +149,9 @@ fn integer_sum(name: &'static str, x: &Tensor, axes: &[i64], keepdim: bool) -> R
     let arranged = arrange(name, x, axes)?;
     let blocks = arranged.blocks;
     let value = arranged.tensor.value().to_device(&crate::Device::Cpu)?.to_dtype(candle_core::DType::I64)?;
-    let sums = with_slice::<i64, _>(&value, |x| Ok(super::kernel::lines(x, blocks, |line| line.fold(0i64, i64::wrapping_add))))?;
+    let sums = with_slice::<i64, _>(&value, |x| {
+        Ok(super::kernel::lines(x, blocks, |line| line.fold(0i64, i64::wrapping_add)))
+    })?;
     let value = value_of(sums, &[blocks.before, blocks.after])?.to_device(x.device())?;
     arranged.finish(&Tensor::from_op_constant(value, false), keepdim)
 }

@@ -1,5 +1,6 @@
 //! Products, running sums and log-sum-exp along axes.
 
+use candle_core::WithDType;
 use rayon::prelude::*;
 
 use super::kernel::{Blocks, CHUNK, lines, on_cpu, value_of, with_real, with_slice, zip};
@@ -71,7 +72,7 @@ pub fn prod(x: &Tensor, axes: &[i64], keepdim: bool) -> Result<Tensor> {
     let blocks = arranged.blocks;
     let value = on_cpu(&[arranged.tensor.value()], |v| {
         with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| {
-            let products = lines(x, blocks, |line| line.fold(1.0, |product, x| product * f64::from(x)));
+            let products = lines(x, blocks, |line| line.fold(1.0, |product, x| product * WithDType::to_f64(x)));
             value_of(products.into_iter().map(<T as Real>::of).collect(), &[blocks.before, blocks.after])
         }))
     })?;
@@ -80,7 +81,7 @@ pub fn prod(x: &Tensor, axes: &[i64], keepdim: bool) -> Result<Tensor> {
         let gradient = on_cpu(&[gradient, &kept], |v| {
             with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| with_slice::<T, _>(&v[1], |x| {
                 let mut out = x.to_vec();
-                rewrite_lines(&mut out, blocks, |line, x| products_of_others(x, f64::from(gradient[line])));
+                rewrite_lines(&mut out, blocks, |line, x| products_of_others(x, WithDType::to_f64(gradient[line])));
                 value_of(out, kept.dims())
             })))
         })?;

@@ -80,9 +80,10 @@ pub fn scatter_add(base: &Tensor, axis: i64, indices: &Tensor, source: &Tensor) 
     let source_shape = source.dims().to_vec();
     Ok(Tensor::from_op("scatter_add", value, &[base, source], move |gradient, needs| {
         let to_source = || {
-            on_cpu(&[gradient], |v| {
-                with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| value_of(picked(gradient, blocks, &numbers), &source_shape)))
-            })
+            on_cpu(
+                &[gradient],
+                |v| with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| value_of(picked(gradient, blocks, &numbers), &source_shape))),
+            )
         };
         Ok(vec![Some(gradient.clone()), if needs[1] { Some(to_source()?) } else { None }])
     }))
@@ -99,7 +100,8 @@ pub fn index_add(base: &Tensor, axis: i64, indices: &Tensor, source: &Tensor) ->
     let mut expected = base.dims().to_vec();
     expected[axis] = indices.elements();
     if source.dims() != expected || indices.rank() != 1 {
-        let fact = format!("source {:?} with indices {:?} does not fit base {:?}", source.dims(), indices.dims(), base.dims());
+        let fact =
+            format!("source {:?} with indices {:?} does not fit base {:?}", source.dims(), indices.dims(), base.dims());
         return Err(Error::shape("index_add", fact).with_help(format!("these indices want a source of {expected:?}")));
     }
     let len = base.dims()[axis];

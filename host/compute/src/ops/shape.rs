@@ -25,9 +25,12 @@ pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     if shape.iter().any(|length| *length < -1) || shape.iter().filter(|length| **length == -1).count() > 1 {
         return Err(fault("one length may be -1, none below"));
     }
-    let known = shape.iter().filter(|length| **length != -1).try_fold(1usize, |product, length| product.checked_mul(*length as usize));
+    let known = shape
+        .iter()
+        .filter(|length| **length != -1)
+        .try_fold(1usize, |product, length| product.checked_mul(*length as usize));
     let known = known.ok_or_else(|| fault("too large"))?;
-    let rest = if known == 0 { 0 } else { x.elements() / known };
+    let rest = x.elements().checked_div(known).unwrap_or(0);
     let lengths: Vec<usize> = shape.iter().map(|length| if *length == -1 { rest } else { *length as usize }).collect();
     if lengths.iter().product::<usize>() != x.elements() || (known == 0 && shape.contains(&-1)) {
         return Err(fault("the numbers of elements differ"));
@@ -111,7 +114,8 @@ pub fn squeeze(x: &Tensor, axis: i64) -> Result<Tensor> {
 /// When a length other than 1 would change.
 pub fn expand(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let fault = |why: String| {
-        Error::shape("expand", format!("{:?} to {shape:?}: {why}", x.dims())).with_help("only axes of length 1 are repeated; `repeat` copies others")
+        Error::shape("expand", format!("{:?} to {shape:?}: {why}", x.dims()))
+            .with_help("only axes of length 1 are repeated; `repeat` copies others")
     };
     let extra = shape.len().checked_sub(x.rank()).ok_or_else(|| fault("fewer axes than before".into()))?;
     let mut lengths = Vec::with_capacity(shape.len());
@@ -147,7 +151,9 @@ pub fn narrow(x: &Tensor, axis: i64, start: usize, length: usize) -> Result<Tens
         return Err(Error::shape("narrow", fact));
     }
     let (value, shape) = (x.value().narrow(axis, start, length)?, x.dims().to_vec());
-    Ok(Tensor::from_op("narrow", value, &[x], move |gradient, _| Ok(vec![Some(placed(gradient, &shape, axis, start)?)])))
+    Ok(Tensor::from_op("narrow", value, &[x], move |gradient, _| {
+        Ok(vec![Some(placed(gradient, &shape, axis, start)?)])
+    }))
 }
 
 /// Parts of `axis`, of these lengths, in order: views.
@@ -203,7 +209,8 @@ pub fn cat(tensors: &[&Tensor], axis: i64) -> Result<Tensor> {
     let axis = axis_of("cat", axis, first.rank())?;
     for other in &tensors[1..] {
         same_dtype("cat", first, other)?;
-        let alike = other.rank() == first.rank() && (0..first.rank()).all(|at| at == axis || other.dims()[at] == first.dims()[at]);
+        let alike = other.rank() == first.rank()
+            && (0..first.rank()).all(|at| at == axis || other.dims()[at] == first.dims()[at]);
         if !alike {
             let fact = format!("{:?} and {:?} differ beside axis {axis}", first.dims(), other.dims());
             return Err(Error::shape("cat", fact).with_help("all axes but the joined one must have equal lengths"));
@@ -231,7 +238,8 @@ pub fn stack(tensors: &[&Tensor], axis: i64) -> Result<Tensor> {
     let first = *tensors.first().ok_or_else(|| Error::argument("stack", "no tensors"))?;
     if let Some(other) = tensors.iter().find(|other| other.dims() != first.dims()) {
         let fact = format!("{:?} and {:?} differ", first.dims(), other.dims());
-        return Err(Error::shape("stack", fact).with_help("`stack` wants equal shapes; `cat` joins along an axis that is there"));
+        return Err(Error::shape("stack", fact)
+            .with_help("`stack` wants equal shapes; `cat` joins along an axis that is there"));
     }
     let raised = tensors.iter().map(|tensor| unsqueeze(tensor, axis)).collect::<Result<Vec<Tensor>>>()?;
     cat(&raised.iter().collect::<Vec<_>>(), axis_of("stack", axis, first.rank() + 1)? as i64)
@@ -255,7 +263,8 @@ pub fn triu(x: &Tensor, diagonal: i64) -> Result<Tensor> {
 
 fn triangle(name: &'static str, x: &Tensor, keep: impl Fn(i64, i64) -> bool) -> Result<Tensor> {
     let (rows, columns) = last_two(name, x)?;
-    let kept: Vec<u8> = (0..rows * columns).map(|at| u8::from(keep((at / columns) as i64, (at % columns) as i64))).collect();
+    let kept: Vec<u8> =
+        (0..rows * columns).map(|at| u8::from(keep((at / columns) as i64, (at % columns) as i64))).collect();
     let kept = Value::from_vec(kept, (rows, columns), x.device())?;
     let masked = move |value: &Value| -> Result<Value> {
         Ok(kept.broadcast_as(value.shape())?.where_cond(value, &value.zeros_like()?)?)

@@ -1,5 +1,7 @@
 //! Variance, standard deviation and Euclidean norm along axes.
 
+use candle_core::WithDType;
+
 use super::kernel::{Blocks, lines, on_cpu, value_of, with_real, with_slice, zip};
 use super::reduce::{Arranged, arrange, sum_value, widened};
 use crate::tape::require_float;
@@ -79,7 +81,7 @@ pub fn norm(x: &Tensor, axes: &[i64], keepdim: bool) -> Result<Tensor> {
     let blocks = arranged.blocks;
     let value = on_cpu(&[arranged.tensor.value()], |v| {
         with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| {
-            let squares = lines(x, blocks, |line| line.fold(0.0f64, |sum, x| sum + f64::from(x) * f64::from(x)));
+            let squares = lines(x, blocks, |line| line.fold(0.0f64, |sum, x| sum + WithDType::to_f64(x).powi(2)));
             value_of(squares.into_iter().map(|sum| sum.sqrt() as T).collect(), &[blocks.before, blocks.after])
         }))
     })?;

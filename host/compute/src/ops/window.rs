@@ -67,7 +67,8 @@ pub fn pad(x: &Tensor, axis: i64, before: usize, after: usize, mode: PadMode) ->
         PadMode::Replicate => 1,
     };
     if length < needed {
-        let fact = format!("{mode:?} by {before} and {after} needs {needed} rows, axis {axis} of {:?} has {length}", x.dims());
+        let fact =
+            format!("{mode:?} by {before} and {after} needs {needed} rows, axis {axis} of {:?} has {length}", x.dims());
         return Err(Error::shape("pad", fact));
     }
     if let PadMode::Constant(number) = mode {
@@ -77,7 +78,6 @@ pub fn pad(x: &Tensor, axis: i64, before: usize, after: usize, mode: PadMode) ->
             let value = Value::full(number, shape.as_slice(), x.device())?.to_dtype(x.dtype().candle())?;
             Ok(if x.dtype() == crate::DType::Bool { Tensor::truth(value) } else { Tensor::constant(value) })
         };
-        // x first in nothing: `cat` keeps the order, the dtype is equal.
         return cat(&[&border(before)?, x, &border(after)?], axis as i64);
     }
     let last = length as i64 - 1;

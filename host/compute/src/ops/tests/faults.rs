@@ -1,4 +1,4 @@
-//! A fault of the library below that no table lists: held here because the operation works around it.
+//! A fault of the library below in products, worked around.
 
 use super::*;
 use crate::ops::*;
@@ -11,7 +11,9 @@ fn a_turned_left_side_with_one_right_side() {
     let turned = Tensor::constant(left.transpose(1, 2).unwrap());
     let copied = Tensor::constant(left.transpose(1, 2).unwrap().contiguous().unwrap());
     let wide = Tensor::constant(right.broadcast_as((2, 3, 3)).unwrap());
-    let expected = numbers(&matmul(&copied, &Tensor::constant(right.broadcast_as((2, 3, 3)).unwrap().contiguous().unwrap())).unwrap());
+    let expected = numbers(
+        &matmul(&copied, &Tensor::constant(right.broadcast_as((2, 3, 3)).unwrap().contiguous().unwrap())).unwrap(),
+    );
     crate::testing::compare("turned", &numbers(&matmul(&turned, &wide).unwrap()), &expected, 1e-12);
     crate::testing::compare("turned", &numbers(&matmul(&turned, &Tensor::constant(right)).unwrap()), &expected, 1e-12);
 }

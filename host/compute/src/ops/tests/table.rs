@@ -7,7 +7,11 @@ use crate::testing::{check_gradient, check_same, positive, random};
 
 type Call = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
 
-fn row(name: &'static str, inputs: Vec<Value>, call: impl Fn(&[Tensor]) -> Result<Tensor> + 'static) -> (&'static str, Vec<Value>, Call) {
+fn row(
+    name: &'static str,
+    inputs: Vec<Value>,
+    call: impl Fn(&[Tensor]) -> Result<Tensor> + 'static,
+) -> (&'static str, Vec<Value>, Call) {
     (name, inputs, Box::new(call))
 }
 
@@ -66,7 +70,9 @@ fn elementwise_rows() -> Vec<(&'static str, Vec<Value>, Call)> {
         row("minimum", vec![r(&[4], 1), r(&[2, 3, 4], 2)], |x| minimum(&x[0], &x[1])),
         row("cast", vec![r(&[3, 5], 1)], |x| cast(&x[0], DType::F64)),
         row("to_device", vec![r(&[3, 5], 1)], |x| to_device(&x[0], &Device::Cpu)),
-        row("where_cond", vec![truth(&[1, 0, 0], &[3, 1]), r(&[3, 4], 1), r(&[2, 1, 4], 2)], |x| where_cond(&x[0], &x[1], &x[2])),
+        row("where_cond", vec![truth(&[1, 0, 0], &[3, 1]), r(&[3, 4], 1), r(&[2, 1, 4], 2)], |x| {
+            where_cond(&x[0], &x[1], &x[2])
+        }),
         row("fill_where", vec![r(&[2, 3, 4], 1), truth(&[0, 1, 0], &[3, 1])], |x| fill_where(&x[0], &x[1], 9.0)),
     ]
 }
@@ -134,9 +140,13 @@ fn index_rows() -> Vec<(&'static str, Vec<Value>, Call)> {
         row("index_select", vec![r(&[2, 3, 4], 1)], move |x| index_select(&x[0], 1, &select())),
         row("gather", vec![r(&[2, 3, 1], 1)], move |x| gather(&x[0], 1, &elements())),
         row("scatter", vec![r(&[2, 3, 1], 1), r(&[2, 4, 1], 2)], move |x| scatter(&x[0], 1, &elements(), &x[1])),
-        row("scatter_add", vec![r(&[2, 3, 1], 1), r(&[2, 4, 1], 2)], move |x| scatter_add(&x[0], 1, &elements(), &x[1])),
+        row("scatter_add", vec![r(&[2, 3, 1], 1), r(&[2, 4, 1], 2)], move |x| {
+            scatter_add(&x[0], 1, &elements(), &x[1])
+        }),
         row("index_add", vec![r(&[2, 3, 4], 1), r(&[2, 4, 4], 2)], move |x| index_add(&x[0], 1, &select(), &x[1])),
-        row("masked_select", vec![r(&[2, 3, 4], 1), truth(&[1, 0, 0, 1, 1, 0], &[2, 3])], |x| masked_select(&x[0], &x[1])),
+        row("masked_select", vec![r(&[2, 3, 4], 1), truth(&[1, 0, 0, 1, 1, 0], &[2, 3])], |x| {
+            masked_select(&x[0], &x[1])
+        }),
         row("take_where", vec![r(&[2, 3, 2], 1), r(&[3, 2], 2)], |x| {
             take_where(&x[0], &Tensor::truth(truth(&[1, 0, 0, 1, 1, 0], &[2, 3])), &x[1])
         }),
@@ -161,8 +171,12 @@ fn product_rows() -> Vec<(&'static str, Vec<Value>, Call)> {
         product(&[2, 1, 3, 4], &[3, 4, 2]),
         product(&[2, 3, 4], &[4]),
         product(&[4], &[2, 4, 3]),
-        row("matmul", vec![r(&[2, 4, 3], 1), r(&[2, 5, 4], 2)], |x| matmul(&transpose(&x[0], 1, 2)?, &transpose(&x[1], 1, 2)?)),
-        row("matmul", vec![r(&[2, 4, 3], 1), r(&[5, 4], 2)], |x| matmul(&transpose(&x[0], 1, 2)?, &transpose(&x[1], 0, 1)?)),
+        row("matmul", vec![r(&[2, 4, 3], 1), r(&[2, 5, 4], 2)], |x| {
+            matmul(&transpose(&x[0], 1, 2)?, &transpose(&x[1], 1, 2)?)
+        }),
+        row("matmul", vec![r(&[2, 4, 3], 1), r(&[5, 4], 2)], |x| {
+            matmul(&transpose(&x[0], 1, 2)?, &transpose(&x[1], 0, 1)?)
+        }),
         row("matmul", vec![r(&[2, 3, 4, 5], 1), r(&[2, 3, 4, 6], 2)], |x| {
             matmul(&permute(&x[0], &[0, 2, 1, 3])?, &permute(&x[1], &[0, 2, 3, 1])?.narrow_last(5)?)
         }),
@@ -188,7 +202,9 @@ fn loss_rows() -> Vec<(&'static str, Vec<Value>, Call)> {
         row("huber", vec![r(&[2, 5], 1), r(&[2, 5], 2)], |x| huber(&x[0], &x[1], 0.8)),
         row("smooth_l1", vec![r(&[2, 5], 1), r(&[2, 5], 2)], |x| smooth_l1(&x[0], &x[1], 0.8)),
         row("bce_with_logits", vec![r(&[2, 3], 1), p(&[2, 3], 2)], |x| bce_with_logits(&x[0], &x[1], None)),
-        row("bce_with_logits", vec![r(&[2, 3], 1), p(&[2, 3], 2), p(&[3], 3)], |x| bce_with_logits(&x[0], &x[1], Some(&x[2]))),
+        row("bce_with_logits", vec![r(&[2, 3], 1), p(&[2, 3], 2), p(&[3], 3)], |x| {
+            bce_with_logits(&x[0], &x[1], Some(&x[2]))
+        }),
         row("kl_div", vec![r(&[2, 3], 1), p(&[2, 3], 2)], |x| kl_div(&x[0], &x[1], false)),
         row("kl_div", vec![r(&[2, 3], 1), r(&[2, 3], 2)], |x| kl_div(&x[0], &x[1], true)),
         row("cosine_similarity", vec![r(&[2, 3, 4], 1), r(&[3, 4], 2)], |x| cosine_similarity(&x[0], &x[1])),
@@ -196,24 +212,56 @@ fn loss_rows() -> Vec<(&'static str, Vec<Value>, Call)> {
         row("info_nce", vec![r(&[3, 4], 1), r(&[3, 4], 2)], |x| info_nce(&x[0], &x[1], 0.3, true)),
         row("custom", vec![r(&[2, 3], 1), r(&[2, 3], 2)], |x| {
             let kept = vec![x[0].clone(), x[1].clone()];
-            let made = custom("product", &[&x[0], &x[1]], vec![mul(&x[0].stop_gradient(), &x[1].stop_gradient())?], kept, |saved, gradients| {
-                let Some(gradient) = &gradients[0] else { return Ok(vec![None, None]) };
-                Ok(vec![Some(mul(gradient, &saved[1])?), Some(mul(gradient, &saved[0])?)])
-            });
+            let made = custom(
+                "product",
+                &[&x[0], &x[1]],
+                vec![mul(&x[0].stop_gradient(), &x[1].stop_gradient())?],
+                kept,
+                |saved, gradients| {
+                    let Some(gradient) = &gradients[0] else { return Ok(vec![None, None]) };
+                    Ok(vec![Some(mul(gradient, &saved[1])?), Some(mul(gradient, &saved[0])?)])
+                },
+            );
             Ok(made?.remove(0))
         }),
     ]
 }
 
 fn rows() -> Vec<(&'static str, Vec<Value>, Call)> {
-    [elementwise_rows(), reduction_rows(), shape_rows(), index_rows(), product_rows(), loss_rows()].into_iter().flatten().collect()
+    [elementwise_rows(), reduction_rows(), shape_rows(), index_rows(), product_rows(), loss_rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Constants by nature: their values are held in `values`.
 const WITHOUT_GRADIENT: [&str; 26] = [
-    "round", "floor", "ceil", "sign", "eq", "ne", "lt", "le", "gt", "ge", "eq_scalar", "ne_scalar", "lt_scalar", "le_scalar",
-    "gt_scalar", "ge_scalar", "logical_and", "logical_or", "logical_xor", "logical_not", "is_finite", "all", "any", "count_true",
-    "argmax", "argmin",
+    "round",
+    "floor",
+    "ceil",
+    "sign",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "eq_scalar",
+    "ne_scalar",
+    "lt_scalar",
+    "le_scalar",
+    "gt_scalar",
+    "ge_scalar",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
+    "is_finite",
+    "all",
+    "any",
+    "count_true",
+    "argmax",
+    "argmin",
 ];
 const WITHOUT_GRADIENT_TOO: [&str; 3] = ["one_hot", "argsort", "nonzero"];
 
@@ -245,7 +293,9 @@ fn no_operation_is_forgotten() {
 #[test]
 fn f32_bf16_and_f16_agree_with_f64() {
     for (name, inputs, call) in rows() {
-        for (dtype, tolerance) in [(candle_core::DType::F32, 2e-5), (candle_core::DType::BF16, 0.1), (candle_core::DType::F16, 0.02)] {
+        for (dtype, tolerance) in
+            [(candle_core::DType::F32, 2e-5), (candle_core::DType::BF16, 0.1), (candle_core::DType::F16, 0.02)]
+        {
             // Inputs that the narrow type holds exactly, so that ties and kinks stay where they were.
             let narrow: Vec<Value> = inputs
                 .iter()
@@ -255,7 +305,13 @@ fn f32_bf16_and_f16_agree_with_f64() {
             let run = |inputs: &[Value]| {
                 let tensors: Vec<Tensor> = inputs
                     .iter()
-                    .map(|x| if x.dtype() == candle_core::DType::U8 { Tensor::truth(x.clone()) } else { Tensor::leaf(x.clone(), &leaf) })
+                    .map(|x| {
+                        if x.dtype() == candle_core::DType::U8 {
+                            Tensor::truth(x.clone())
+                        } else {
+                            Tensor::leaf(x.clone(), &leaf)
+                        }
+                    })
                     .collect();
                 call(&tensors).unwrap_or_else(|error| panic!("{name} in {dtype:?}: {error}"))
             };
@@ -266,8 +322,16 @@ fn f32_bf16_and_f16_agree_with_f64() {
             let found = numbers(&run(&narrow));
             crate::testing::compare(&format!("{name} in {dtype:?}"), &found, &numbers(&run(&wide)), tolerance);
         }
-        let single: Vec<Value> =
-            inputs.iter().map(|x| if x.dtype() == candle_core::DType::F64 { x.to_dtype(candle_core::DType::F32).unwrap() } else { x.clone() }).collect();
+        let single: Vec<Value> = inputs
+            .iter()
+            .map(|x| {
+                if x.dtype() == candle_core::DType::F64 {
+                    x.to_dtype(candle_core::DType::F32).unwrap()
+                } else {
+                    x.clone()
+                }
+            })
+            .collect();
         check_same(name, &single, 1e-4, &call, &call);
     }
 }

@@ -43,7 +43,8 @@ fn a_tensor_used_often_gets_the_sum() {
     let skip = add(&tanh(&twice).unwrap(), &x).unwrap();
     let parts = [twice, view, wide, skip].map(|part| sum_all(&part).unwrap());
     let total = parts.iter().skip(1).fold(parts[0].clone(), |sum, part| add(&sum, part).unwrap());
-    let expected: Vec<f64> = [1.0f64, 2.0].iter().map(|x| 2.0 + 1.0 + 3.0 + 1.0 + 2.0 * (1.0 - (2.0 * x).tanh().powi(2))).collect();
+    let expected: Vec<f64> =
+        [1.0f64, 2.0].iter().map(|x| 2.0 + 1.0 + 3.0 + 1.0 + 2.0 * (1.0 - (2.0 * x).tanh().powi(2))).collect();
     crate::testing::compare("sum of uses", &gradient(&total, &w), &expected, 1e-12);
     // Again on the same graph: a sum in place must not have changed what the first pass left.
     crate::testing::compare("second pass", &gradient(&total, &w), &expected, 1e-12);

@@ -77,7 +77,9 @@ fn steps_are_constants_with_the_right_value() {
     assert_eq!(numbers(&floor(&x).unwrap()), [-3.0, -1.0, 0.0, 1.0, 2.0]);
     assert_eq!(numbers(&ceil(&x).unwrap()), [-2.0, 0.0, 1.0, 2.0, 3.0]);
     assert_eq!(numbers(&sign(&x).unwrap()), [-1.0, -1.0, 1.0, 1.0, 1.0]);
-    for step in [round(&x), floor(&x), ceil(&x), sign(&x), argmax(&x, 0, false), one_hot(&tensor(&[1u32], &[1]), 3, DType::F32)] {
+    for step in
+        [round(&x), floor(&x), ceil(&x), sign(&x), argmax(&x, 0, false), one_hot(&tensor(&[1u32], &[1]), 3, DType::F32)]
+    {
         assert!(!step.unwrap().needs_gradient());
     }
     let through = gradient_of(&f64s(&[0.3, 1.7], &[2]), |x| add(x, &sub(&round(x)?, x)?.stop_gradient()));
@@ -164,7 +166,14 @@ fn indices_out_of_range_are_named() {
 #[test]
 fn shape_faults_name_both_shapes() {
     let (a, b) = (tensor(&[0.0; 6], &[2, 3]), tensor(&[0.0; 8], &[2, 4]));
-    for error in [add(&a, &b), matmul(&a, &b), cat(&[&a, &b], 0), stack(&[&a, &b], 0), mse(&a, &b), bce_with_logits(&a, &b, None)] {
+    for error in [
+        add(&a, &b),
+        matmul(&a, &b),
+        cat(&[&a, &b], 0),
+        stack(&[&a, &b], 0),
+        mse(&a, &b),
+        bce_with_logits(&a, &b, None),
+    ] {
         let error = error.unwrap_err();
         assert!(error.to_string().contains("[2, 3]") && error.to_string().contains("[2, 4]"), "{error}");
     }
