@@ -1,1 +1,16 @@
 //! The Lacuna host: loader, data, loop, checkpoints and command line.
+//!
+//! The program `lacuna` is [`cli::main`] and nothing else; everything it does can be called from here.
+
+pub mod boundary;
+pub mod cli;
+pub mod conformance;
+mod convert;
+pub mod data;
+pub mod error;
+pub mod fill;
+pub mod loader;
+pub mod progress;
+pub mod scaffold;
+pub mod signals;
+pub mod train;

@@ -68,7 +68,8 @@ impl Batch {
     }
 
     fn missing(&self, name: &str) -> Error {
-        Error::new("batch/column", format!("the batch has no column `{name}`")).with_help(format!("it has {}", listed(&self.names())))
+        Error::new("batch/column", format!("the batch has no column `{name}`"))
+            .with_help(format!("it has {}", listed(&self.names())))
     }
 }
 

@@ -31,7 +31,8 @@ unsafe extern "C" fn new() -> Handle {
 unsafe extern "C" fn put(target: Handle, name: Bytes, column: Handle) -> Handle {
     guard::answer(|| {
         // SAFETY: handles and text are lent for this call.
-        let (target, name) = unsafe { (guard::object("the batch", target)?, guard::text("the name of a column", name)?) };
+        let (target, name) =
+            unsafe { (guard::object("the batch", target)?, guard::text("the name of a column", name)?) };
         // SAFETY: as above; a count of the column is taken.
         let column = unsafe { guard::shared(&format!("the column `{name}`"), column)? };
         batch(target)?.put(name, column)
@@ -109,7 +110,14 @@ unsafe extern "C" fn first_row(call: *const CollateCall, index: usize, modality:
     })
 }
 
-unsafe extern "C" fn draw(call: *const CollateCall, index: usize, stream: Bytes, first: u64, out: *mut f64, len: usize) -> Handle {
+unsafe extern "C" fn draw(
+    call: *const CollateCall,
+    index: usize,
+    stream: Bytes,
+    first: u64,
+    out: *mut f64,
+    len: usize,
+) -> Handle {
     guard::answer(|| {
         // SAFETY: the plugin passes on what it was given; the text is lent for this call.
         let (collation, stream) = unsafe { (collation(call)?, guard::text("the name of a stream", stream)?) };

@@ -160,7 +160,11 @@ impl Collation {
         for sample in order {
             let column = sample.columns.get(name).ok_or_else(|| missing(sample, name))?;
             if sample.first_rows.get(modality).is_some_and(|first| *first != rows) {
-                let text = format!("sample {} of `{name}` starts at row {:?}, not {rows}", sample.id, sample.first_rows.get(modality));
+                let text = format!(
+                    "sample {} of `{name}` starts at row {:?}, not {rows}",
+                    sample.id,
+                    sample.first_rows.get(modality)
+                );
                 return Err(Error::new("batch/rows", text));
             }
             column.append_to(&mut data);
@@ -173,7 +177,8 @@ impl Collation {
 
 pub(super) fn missing(sample: &Sample, name: &str) -> Error {
     let names: Vec<String> = sample.columns.keys().cloned().collect();
-    Error::new("batch/column", format!("the samples have no column `{name}`")).with_help(format!("they have {}", listed(&names)))
+    Error::new("batch/column", format!("the samples have no column `{name}`"))
+        .with_help(format!("they have {}", listed(&names)))
 }
 
 /// The batch object of a step: `columns` as tensors on `device`, layouts by full name (`text.layout`).

@@ -38,7 +38,8 @@ impl Backward {
         let call = self.frame.call().clone();
         // The pass computes plain values: a tape of the backward itself has no reader.
         let frame = Frame::new(self.frame.callee().clone(), format!("backward of `{}`", self.name), call);
-        let results = frame::with_frame(&frame, || compute::mode::with_gradients(false, || self.call(&frame, saved, gradients)));
+        let results =
+            frame::with_frame(&frame, || compute::mode::with_gradients(false, || self.call(&frame, saved, gradients)));
         results.map_err(|error| {
             let place = error.place.map_or_else(String::new, |(file, line)| format!(" ({file}, line {line})"));
             compute::Error::gradient(self.name, format!("{}{place}", error.text))
@@ -49,19 +50,27 @@ impl Backward {
         let saved = saved.iter().map(|tensor| Some(Object::new(tensor.clone())));
         let gradients = gradients.iter().map(|gradient| gradient.clone().map(Object::new));
         let given: Vec<Option<Arc<Object>>> = saved.chain(gradients).collect();
-        let handles: Vec<Handle> = given.iter().map(|object| object.as_ref().map_or(Handle::NULL, Object::lend)).collect();
+        let handles: Vec<Handle> =
+            given.iter().map(|object| object.as_ref().map_or(Handle::NULL, Object::lend)).collect();
         let mut written = vec![Handle::NULL; self.inputs];
         // SAFETY: the state is alive, what is given is lent for the call, one place is there for each input.
-        let error = unsafe { (self.function)(self.state, handles.as_ptr(), handles.len(), written.as_mut_ptr(), written.len()) };
+        let error = unsafe {
+            (self.function)(self.state, handles.as_ptr(), handles.len(), written.as_mut_ptr(), written.len())
+        };
         // SAFETY: the plugin hands over what it returns and writes.
-        let (error, results) = unsafe { (object::take(error), written.into_iter().map(|handle| object::take(handle)).collect::<Vec<_>>()) };
+        let (error, results) = unsafe {
+            (object::take(error), written.into_iter().map(|handle| object::take(handle)).collect::<Vec<_>>())
+        };
         if let Some(fault) = frame.take_fault() {
             return Err(fault.error());
         }
         if let Some(error) = error {
             return Err(match error.content() {
                 Content::Error(error) => error.clone(),
-                _ => Error::new("plugin/kind", format!("returned a {} where an error or null belongs", error.kind_name())),
+                _ => Error::new(
+                    "plugin/kind",
+                    format!("returned a {} where an error or null belongs", error.kind_name()),
+                ),
             });
         }
         let tensor = |object: Arc<Object>| guard::tensor("a gradient", &object);
@@ -127,7 +136,8 @@ unsafe fn custom(call: &CustomCall) -> Result<Vec<Tensor>> {
         )
     };
     let inputs: Vec<&Tensor> = inputs.iter().collect();
-    let results = compute::ops::custom(name, &inputs, outputs, saved, move |saved, gradients| backward.run(saved, gradients))?;
+    let results =
+        compute::ops::custom(name, &inputs, outputs, saved, move |saved, gradients| backward.run(saved, gradients))?;
     Ok(results)
 }
 

@@ -11,7 +11,8 @@ pub(super) static TABLE: Errors = Errors { make, code, text, help };
 unsafe extern "C" fn make(code: Bytes, text: Bytes, help: Bytes, place: *const Place) -> Handle {
     let error = guard::caught(|| {
         // SAFETY: the plugin lends its texts and the place for this call; lossy because an error must not fail.
-        let [code, text, help] = unsafe { [code.as_slice(), text.as_slice(), help.as_slice()] }.map(String::from_utf8_lossy);
+        let [code, text, help] =
+            unsafe { [code.as_slice(), text.as_slice(), help.as_slice()] }.map(String::from_utf8_lossy);
         let code = if code.is_empty() { "plugin/error".into() } else { code };
         let mut error = Error::new(code, text).with_help(help);
         // SAFETY: null or lent for this call.

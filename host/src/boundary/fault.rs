@@ -27,7 +27,8 @@ impl Fault {
     pub fn error(&self) -> Error {
         let mut text = self.text.clone();
         // Most facts of the core name the shapes already.
-        if !self.inputs.is_empty() && !self.inputs.iter().any(|input| shape_in(input).is_some_and(|s| text.contains(s))) {
+        if !self.inputs.is_empty() && !self.inputs.iter().any(|input| shape_in(input).is_some_and(|s| text.contains(s)))
+        {
             text.push_str(&format!(" (`{}` of {})", self.operation, self.inputs.join(", ")));
         }
         let mut error = Error::new(self.code.clone(), text)

@@ -85,7 +85,9 @@ impl Frame {
 fn part_of(site: &str) -> &str {
     let mut ends = site.match_indices('.').map(|(index, _)| index);
     match (ends.next(), ends.next()) {
-        (Some(first), Some(second)) if site[first + 1..second].bytes().all(|byte| byte.is_ascii_digit()) => &site[..second],
+        (Some(first), Some(second)) if site[first + 1..second].bytes().all(|byte| byte.is_ascii_digit()) => {
+            &site[..second]
+        }
         _ => site,
     }
 }

@@ -34,7 +34,12 @@ impl GradientAccess {
             return Ok(());
         };
         if gradient.dims() != weight.shape() {
-            let text = format!("the gradient {:?} is not of the shape {:?} of `{}`", gradient.dims(), weight.shape(), weight.name());
+            let text = format!(
+                "the gradient {:?} is not of the shape {:?} of `{}`",
+                gradient.dims(),
+                weight.shape(),
+                weight.name()
+            );
             return Err(Error::new("plugin/shape", text));
         }
         let master = weight.value();

@@ -7,8 +7,8 @@ use compute::weights::{Buffer, Weight};
 use compute::{DType, Tensor};
 use lacuna_abi::{Bytes, Handle, dtype};
 
-use super::frame;
 use super::object::{self, Content, Object, TensorState};
+use super::{clock, frame};
 use crate::error::{Error, Result};
 
 /// Runs `work`; an error or panic becomes an error handle with the frames of this thread, success null.
@@ -39,7 +39,7 @@ pub(super) unsafe fn answer_into(out: *mut Handle, work: impl FnOnce() -> Result
 
 /// Runs `work`; a panic of the host becomes the error `host/panic`.
 pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+    clock::in_host(|| catch_unwind(AssertUnwindSafe(work))).unwrap_or_else(|payload| {
         let message = payload
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())

@@ -4,7 +4,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The kinds counted, in the order of [`Live::counts`].
 pub const KINDS: [&str; 13] = [
-    "tensor", "weight", "buffer", "layout", "mask", "text", "batch", "model", "head", "error", "scope", "loss", "gradients",
+    "tensor",
+    "weight",
+    "buffer",
+    "layout",
+    "mask",
+    "text",
+    "batch",
+    "model",
+    "head",
+    "error",
+    "scope",
+    "loss",
+    "gradients",
 ];
 
 /// How many objects live that were made in the calls of one plugin.

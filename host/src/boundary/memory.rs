@@ -83,7 +83,9 @@ pub(super) fn read_into(tensor: &Tensor, dtype: DType, out: &mut [u8]) -> Result
         DType::F32 => copy!(f32),
         DType::F64 => copy!(f64),
         _ => {
-            return Err(Error::new("tensor/dtype", format!("{dtype} is not read as plain memory")).with_help("read it as f32"));
+            return Err(
+                Error::new("tensor/dtype", format!("{dtype} is not read as plain memory")).with_help("read it as f32")
+            );
         }
     }
     Ok(())

@@ -11,6 +11,7 @@
 mod batch;
 mod batches;
 mod call;
+mod clock;
 mod collation;
 mod custom;
 mod dispatch;
@@ -37,6 +38,7 @@ mod weights;
 
 pub use batch::{Batch, batch_object};
 pub use call::{Auxiliary, BufferUpdate, Call, CallOptions, LogSink, Thread, UpdateRule, apply_updates};
+pub use clock::time_in_plugins;
 pub use collation::{AddedColumn, Collation, ColumnData, Sample, batch_on_device};
 pub use fault::Fault;
 pub use instances::{Description, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance};

@@ -7,11 +7,11 @@ use lacuna_abi::{Bytes, Handle, ModelCall, Models};
 use super::batch::listed;
 use super::call::Auxiliary;
 use super::frame::{self, Frame};
+use super::guard;
 use super::instances::ModelInstance;
 use super::loss;
 use super::object::{self, Content, Object};
 use super::weights::scope_of;
-use super::guard;
 use crate::error::{Error, Result};
 
 pub(super) static TABLE: Models =
@@ -28,7 +28,8 @@ unsafe extern "C" fn role(scope: Handle, role: Bytes, model: *mut Handle) -> Han
     // SAFETY: the plugin lends handle and text for this call and gives a place for the result.
     unsafe {
         guard::answer_into(model, || {
-            let (scope, role) = (scope_of(guard::object("the scope", scope)?)?, guard::text("the name of a role", role)?);
+            let (scope, role) =
+                (scope_of(guard::object("the scope", scope)?)?, guard::text("the name of a role", role)?);
             scope.check_open(&format!("the model `{role}`"))?;
             let context = scope.context();
             let model = context.roles.model(context, role, scope.asker())?;

@@ -118,7 +118,12 @@ impl Roles for RoleTable {
                 drop(built);
                 if entry.frozen {
                     let below = format!("{role}.");
-                    context.weights.all().iter().filter(|w| w.name().starts_with(&below)).for_each(|w| w.set_trainable(false));
+                    context
+                        .weights
+                        .all()
+                        .iter()
+                        .filter(|w| w.name().starts_with(&below))
+                        .for_each(|w| w.set_trainable(false));
                 }
                 Ok(model)
             }
@@ -143,7 +148,12 @@ impl Scope {
     /// A scope at `path` for `asker` (``objective `mlm` ``), open until [`Scope::close`].
     #[must_use]
     pub fn new(context: &Arc<Context>, path: &str, asker: &str) -> Self {
-        Self { context: context.clone(), path: path.to_owned(), asker: asker.into(), open: Arc::new(AtomicBool::new(true)) }
+        Self {
+            context: context.clone(),
+            path: path.to_owned(),
+            asker: asker.into(),
+            open: Arc::new(AtomicBool::new(true)),
+        }
     }
 
     /// What it is made from.
@@ -188,6 +198,7 @@ impl Scope {
             return Ok(());
         }
         let text = format!("{} asks for {what} after it was made", self.asker);
-        Err(Error::new("plugin/scope", text).with_help("ask for weights, models and heads in `new` or `build` and keep them"))
+        Err(Error::new("plugin/scope", text)
+            .with_help("ask for weights, models and heads in `new` or `build` and keep them"))
     }
 }

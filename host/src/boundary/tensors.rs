@@ -28,7 +28,8 @@ unsafe extern "C" fn op(
     if outputs.is_null() {
         return;
     }
-    let request = Request { number, inputs: (inputs, inputs_len), attributes: (attributes, attributes_len), place, outputs_len };
+    let request =
+        Request { number, inputs: (inputs, inputs_len), attributes: (attributes, attributes_len), place, outputs_len };
     // SAFETY: the plugin lends inputs, attributes and place for this call, and gives `outputs_len` writable places;
     // indices stay below that.
     unsafe { dispatch::answer(&request, |index, result| outputs.add(index).write(result.into_handle())) };
@@ -90,7 +91,8 @@ unsafe extern "C" fn dtype(tensor: Handle, dtype: *mut u32) -> Handle {
             _ => return Err(guard::wrong_kind("the tensor", "tensor", object)),
         };
         // SAFETY: null or writable.
-        *unsafe { dtype.as_mut() }.ok_or_else(|| guard::null("the place for the element type"))? = guard::dtype_number(found)?;
+        *unsafe { dtype.as_mut() }.ok_or_else(|| guard::null("the place for the element type"))? =
+            guard::dtype_number(found)?;
         Ok(())
     })
 }
@@ -131,7 +133,10 @@ unsafe extern "C" fn make(dtype: u32, dims: *const usize, rank: usize, data: Byt
     match made {
         Ok(tensor) => Object::new(tensor).into_handle(),
         // SAFETY: the place is null or lent for this call.
-        Err(error) => dispatch::poisoned("make", placed(error, unsafe { errors::owned_place(place) }), frame::top().as_deref()).into_handle(),
+        Err(error) => {
+            dispatch::poisoned("make", placed(error, unsafe { errors::owned_place(place) }), frame::top().as_deref())
+                .into_handle()
+        }
     }
 }
 
@@ -166,7 +171,8 @@ unsafe extern "C" fn grad(
     guard::answer(|| {
         step_frame()?;
         // SAFETY: handles are lent for this call.
-        let (outputs, wrt) = unsafe { (guard::slice("the outputs", outputs, outputs_len)?, guard::slice("`wrt`", wrt, wrt_len)?) };
+        let (outputs, wrt) =
+            unsafe { (guard::slice("the outputs", outputs, outputs_len)?, guard::slice("`wrt`", wrt, wrt_len)?) };
         // SAFETY: as above; no seeds at all means one for each output.
         let seeds = if seeds.is_null() { &[] } else { unsafe { guard::slice("the seeds", seeds, outputs_len)? } };
         if results.is_null() && !wrt.is_empty() {
@@ -197,7 +203,8 @@ unsafe extern "C" fn grad(
         let pairs: Vec<_> = pairs.iter().map(|(output, seed)| (output, seed.clone())).collect();
         let found = compute::grad(&pairs, &targets.iter().collect::<Vec<_>>(), keep != 0)?;
         for (index, gradient) in found.into_iter().enumerate() {
-            let handle = gradient.map_or(Handle::NULL, |value| Object::new(compute::Tensor::constant(value)).into_handle());
+            let handle =
+                gradient.map_or(Handle::NULL, |value| Object::new(compute::Tensor::constant(value)).into_handle());
             // SAFETY: not null; one place for each of `wrt` by the table's contract.
             unsafe { results.add(index).write(handle) };
         }

@@ -53,7 +53,8 @@ unsafe fn request<'a>(scope: Handle, request: *const WeightRequest, what: &str) 
     // SAFETY: by the caller's promise.
     let (scope, raw) = unsafe { (guard::object("the scope", scope)?, guard::value("the request", request)?) };
     // SAFETY: as above.
-    let (name, axes) = unsafe { (guard::text("the name of a weight", raw.name)?, guard::text("the axes of a weight", raw.axes)?) };
+    let (name, axes) =
+        unsafe { (guard::text("the name of a weight", raw.name)?, guard::text("the axes of a weight", raw.axes)?) };
     // SAFETY: as above.
     let shape = unsafe { guard::slice("the shape", raw.dims, raw.rank)? };
     let scope = scope_of(scope)?;
@@ -70,7 +71,13 @@ unsafe extern "C" fn weight(scope: Handle, wanted: *const WeightRequest, out: *m
         guard::answer_into(out, || {
             let request = request(scope, wanted, "weight")?;
             let options = WeightOptions {
-                axes: request.axes.split(',').map(str::trim).filter(|axis| !axis.is_empty()).map(str::to_owned).collect(),
+                axes: request
+                    .axes
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|axis| !axis.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
                 trainable: request.raw.frozen == 0,
                 sometimes: request.raw.sometimes != 0,
                 decay: request.raw.decay != 0,
@@ -120,13 +127,19 @@ unsafe extern "C" fn update(buffer: Handle, value: Handle, how: u32, momentum: f
             other => return Err(Error::new("plugin/update", format!("a buffer is not updated by rule {other}"))),
         };
         if value.dims() != buffer.shape() {
-            let text = format!("the buffer `{}` has shape {:?}, its new value {:?}", buffer.name(), buffer.shape(), value.dims());
+            let text = format!(
+                "the buffer `{}` has shape {:?}, its new value {:?}",
+                buffer.name(),
+                buffer.shape(),
+                value.dims()
+            );
             return Err(Error::new("plugin/shape", text));
         }
         let frame = frame::current()?;
         let options = frame.call().options();
         if options.thread == Thread::Data {
-            return Err(Error::new("thread/data", "a buffer is updated on a data thread").with_help("update buffers in the step"));
+            return Err(Error::new("thread/data", "a buffer is updated on a data thread")
+                .with_help("update buffers in the step"));
         }
         // In evaluation nothing may change what is trained.
         if options.training {
@@ -139,7 +152,8 @@ unsafe extern "C" fn update(buffer: Handle, value: Handle, how: u32, momentum: f
 unsafe extern "C" fn view(weight: Handle, kind: u32, parts: *const Handle, parts_len: usize, a: f64) -> Handle {
     guard::answer(|| {
         // SAFETY: handles are lent for this call.
-        let (weight, parts) = unsafe { (guard::object("the weight", weight)?, guard::slice("the parts", parts, parts_len)?) };
+        let (weight, parts) =
+            unsafe { (guard::object("the weight", weight)?, guard::slice("the parts", parts, parts_len)?) };
         let weight = guard::weight("the weight", weight)?;
         // SAFETY: as above.
         let parts = parts.iter().map(|part| unsafe { guard::object("a part", *part) }).collect::<Result<Vec<_>>>()?;

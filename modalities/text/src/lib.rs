@@ -38,6 +38,6 @@ mod tokenizer;
 
 pub use error::{Error, Result};
 pub use samples::{Sample, SampleSettings, Samples};
-pub use shard::{Shards, SourceFile, Summary, prepare, write_shards};
+pub use shard::{Shards, SourceFile, Summary, prepare, source_file, write_shards};
 pub use source::{Document, Documents, Format, Origin, SourceSettings, TextUnit, documents, source_files};
 pub use tokenizer::{Encoding, Tokenizer, TokenizerKind, Vocabulary};

@@ -59,7 +59,6 @@ pub struct DataText {
 /// How text files are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 #[allow(missing_docs, reason = "the names of the formats")]
 pub enum Format {
     /// By each file's ending.
@@ -76,7 +75,6 @@ pub enum Format {
 /// What a document is in a plain text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum Documents {
     /// Each line.
     Line,
@@ -89,7 +87,6 @@ pub enum Documents {
 /// Where tokens come from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[non_exhaustive]
 pub enum Tokenizer {
     /// One token for each byte.
     Bytes,
@@ -101,7 +98,6 @@ pub enum Tokenizer {
 
 /// How a tokenizer is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Trainer {
     /// Schuster and Nakajima 2012, as in BERT.
     WordPiece,

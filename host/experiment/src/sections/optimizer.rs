@@ -57,7 +57,6 @@ pub struct Group {
 /// The rule by which weights move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum OptimizerKind {
     /// Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2.
     AdamW,

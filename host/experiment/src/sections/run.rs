@@ -50,7 +50,6 @@ pub struct Run {
 /// A device: `cpu`, `cuda`, `cuda:1`, `metal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[non_exhaustive]
 pub enum Device {
     /// The processor.
     Cpu,
@@ -63,7 +62,6 @@ pub enum Device {
 /// The dtype of the forward and backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum Precision {
     /// 32 bits throughout.
     F32,

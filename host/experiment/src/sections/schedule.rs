@@ -25,7 +25,6 @@ pub struct Schedule {
 /// The learning rate's curve after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum ScheduleKind {
     /// Stays.
     Constant,

@@ -8,8 +8,8 @@ use compute::{Device, Tensor};
 use lacuna_abi::{Handle, attribute};
 use philox::Key;
 
-use super::attributes::Attributes;
 use super::Stop;
+use super::attributes::Attributes;
 use crate::boundary::frame::Frame;
 use crate::boundary::object::{self, Content, Object, TensorState};
 use crate::error::Error;
@@ -26,7 +26,12 @@ pub(super) struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     /// # Safety
     /// All handles must be null or alive for `'a`.
-    pub(super) unsafe fn new(operation: &'static str, inputs: &'a [Handle], attributes: Attributes<'a>, frame: &'a Frame) -> Self {
+    pub(super) unsafe fn new(
+        operation: &'static str,
+        inputs: &'a [Handle],
+        attributes: Attributes<'a>,
+        frame: &'a Frame,
+    ) -> Self {
         Self { operation, inputs, attributes, frame, life: PhantomData }
     }
 
@@ -121,10 +126,15 @@ impl<'a> Arguments<'a> {
             let text = format!("{}: input {} is {} {:?}", self.operation, index + 1, tensor.dtype(), tensor.dims());
             return Err(Error::new("tensor/shape", text).with_help("give whole numbers in one axis").into());
         }
-        let numbers = compute::ops::cast(&tensor, compute::DType::I64)?.value().to_vec1::<i64>().map_err(compute::Error::from)?;
+        let numbers =
+            compute::ops::cast(&tensor, compute::DType::I64)?.value().to_vec1::<i64>().map_err(compute::Error::from)?;
         let size = |number: i64| {
             usize::try_from(number).map_err(|_| {
-                Error::new("tensor/argument", format!("{}: input {} holds {number}, below 0", self.operation, index + 1)).into()
+                Error::new(
+                    "tensor/argument",
+                    format!("{}: input {} holds {number}, below 0", self.operation, index + 1),
+                )
+                .into()
             })
         };
         numbers.into_iter().map(size).collect()

@@ -30,7 +30,9 @@ impl<'a> Attributes<'a> {
             if !known.contains(&key) {
                 let names: Vec<String> = known.iter().map(|key| format!("`{}`", name(*key))).collect();
                 let names = if names.is_empty() { "none".into() } else { names.join(", ") };
-                return Err(self.error(format!("attribute `{}` is not known", name(key))).with_help(format!("it takes {names}")));
+                return Err(self
+                    .error(format!("attribute `{}` is not known", name(key)))
+                    .with_help(format!("it takes {names}")));
             }
             if self.list[..index].iter().any(|other| other.key == key) {
                 return Err(self.error(format!("attribute `{}` is given twice", name(key))));
@@ -134,9 +136,10 @@ impl<'a> Attributes<'a> {
         let sizes: Vec<usize> = numbers.into_iter().map(|number| self.as_size(key, number)).collect::<Result<_>>()?;
         match sizes.as_slice() {
             [single] => Ok([*single; N]),
-            _ => sizes.as_slice().try_into().map_err(|_| {
-                self.error(format!("attribute `{}` has {} numbers for {N} axes", name(key), sizes.len()))
-            }),
+            _ => sizes
+                .as_slice()
+                .try_into()
+                .map_err(|_| self.error(format!("attribute `{}` has {} numbers for {N} axes", name(key), sizes.len()))),
         }
     }
 
@@ -167,7 +170,7 @@ impl<'a> Attributes<'a> {
             Some("silu") => Activation::Silu,
             Some(other) => {
                 return Err(self.error(format!("activation `{other}` is not known"))
-                    .with_help("`none`, `relu`, `gelu`, `gelu_tanh`, `silu` are; apply others as operations of their own"));
+                    .with_help("`none`, `relu`, `gelu`, `gelu_tanh`, `silu`, `sigmoid` are; apply others as operations of their own"));
             }
         })
     }

@@ -57,7 +57,9 @@ pub(super) const TABLE: &[Operator] = &[
     unary!(SILU, ops::silu),
     unary!(MISH, ops::mish),
     unary!(QUICK_GELU, ops::quick_gelu),
-    operator(op::CAST, (1, 1), &[lacuna_abi::attribute::DTYPE], |a| one(ops::cast(&a.tensor(0)?, a.attributes.dtype(None)?)?)),
+    operator(op::CAST, (1, 1), &[lacuna_abi::attribute::DTYPE], |a| {
+        one(ops::cast(&a.tensor(0)?, a.attributes.dtype(None)?)?)
+    }),
     operator(op::STOP_GRADIENT, (1, 1), &[], |a| one(a.tensor(0)?.stop_gradient())),
     operator(op::MATERIALISE, (1, 1), &[], |a| one(a.tensor(0)?)),
 ];

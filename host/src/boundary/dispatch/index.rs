@@ -22,7 +22,9 @@ pub(super) const TABLE: &[Operator] = &[
     operator(op::SCATTER_ADD, (3, 3), &[AXIS], |a| put(a, ops::scatter_add)),
     operator(op::INDEX_ADD, (3, 3), &[AXIS], |a| put(a, ops::index_add)),
     binary!(MASKED_SELECT, ops::masked_select),
-    operator(op::ONE_HOT, (1, 1), &[CLASSES], |a| one(ops::one_hot(&a.tensor(0)?, a.attributes.size(CLASSES)?, DType::F32)?)),
+    operator(op::ONE_HOT, (1, 1), &[CLASSES], |a| {
+        one(ops::one_hot(&a.tensor(0)?, a.attributes.size(CLASSES)?, DType::F32)?)
+    }),
     operator(op::SORT, (1, 1), &[DESCENDING], |a| {
         let (values, indices) = ops::sort(&a.tensor(0)?, -1, a.attributes.flag(DESCENDING)?)?;
         many([values, indices])

@@ -38,14 +38,21 @@ struct Operator {
     run: fn(&Arguments<'_>) -> Outcome,
 }
 
-const fn operator(number: u32, inputs: (usize, usize), keys: &'static [u32], run: fn(&Arguments<'_>) -> Outcome) -> Operator {
+const fn operator(
+    number: u32,
+    inputs: (usize, usize),
+    keys: &'static [u32],
+    run: fn(&Arguments<'_>) -> Outcome,
+) -> Operator {
     Operator { number, inputs, keys, run }
 }
 
 /// Operations of tensors without attributes: `unary! { NEG => ops::neg }`, `binary! { ADD => ops::add }`.
 macro_rules! unary {
     ($number:ident, $function:path) => {
-        operator(lacuna_abi::op::$number, (1, 1), &[], |arguments| $crate::boundary::dispatch::one($function(&arguments.tensor(0)?)?))
+        operator(lacuna_abi::op::$number, (1, 1), &[], |arguments| {
+            $crate::boundary::dispatch::one($function(&arguments.tensor(0)?)?)
+        })
     };
 }
 macro_rules! binary {
@@ -156,7 +163,8 @@ unsafe fn run(request: &Request) -> Outcome {
     // SAFETY: by the caller's promise.
     let inputs = unsafe { guard::slice("the inputs", request.inputs.0, request.inputs.1)? };
     // SAFETY: by the caller's promise.
-    let attributes = unsafe { Attributes::new(name, guard::slice("the attributes", request.attributes.0, request.attributes.1)?) };
+    let attributes =
+        unsafe { Attributes::new(name, guard::slice("the attributes", request.attributes.0, request.attributes.1)?) };
     let (least, most) = operator.inputs;
     if inputs.len() < least || inputs.len() > most {
         let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
@@ -183,7 +191,8 @@ fn name_of(number: u32) -> &'static str {
 }
 
 fn signature(number: u32) -> String {
-    lacuna_abi::op::find(number).map_or_else(String::new, |operation| format!("it is {}{}", operation.name, operation.signature))
+    lacuna_abi::op::find(number)
+        .map_or_else(String::new, |operation| format!("it is {}{}", operation.name, operation.signature))
 }
 
 fn unknown(number: u32) -> Error {
@@ -210,15 +219,18 @@ unsafe fn faulty(request: &Request, error: Error, frame: Option<&Frame>) -> Arc<
     // SAFETY: by the caller's promise.
     let place = unsafe { errors::owned_place(request.place) };
     let operation = lacuna_abi::op::find(request.number);
-    poison(Fault {
-        operation: operation.map_or_else(|| request.number.to_string(), |operation| operation.name.to_owned()),
-        inputs: inputs.iter().map(describe).collect(),
-        code: error.code,
-        text: error.text,
-        help: error.help.map(String::from),
-        place,
-        frames: frame::labels(),
-    }, frame)
+    poison(
+        Fault {
+            operation: operation.map_or_else(|| request.number.to_string(), |operation| operation.name.to_owned()),
+            inputs: inputs.iter().map(describe).collect(),
+            code: error.code,
+            text: error.text,
+            help: error.help.map(String::from),
+            place,
+            frames: frame::labels(),
+        },
+        frame,
+    )
 }
 
 /// A poisoned tensor for a fault outside the operations of the table; `frame` keeps the fault.

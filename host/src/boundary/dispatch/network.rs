@@ -2,9 +2,7 @@
 
 use compute::mask::Mask;
 use compute::{Tensor, nn_ops, ops};
-use lacuna_abi::attribute::{
-    ACTIVATION, BASE, DIMENSIONS, EPSILON, GROUPS, INTERLEAVED, MAPS, RATE, SCALE, STREAM,
-};
+use lacuna_abi::attribute::{ACTIVATION, BASE, DIMENSIONS, EPSILON, GROUPS, INTERLEAVED, MAPS, RATE, SCALE, STREAM};
 use lacuna_abi::op;
 
 use super::arguments::Arguments;
@@ -37,7 +35,10 @@ fn rotary(a: &Arguments<'_>) -> Outcome {
     let (x, positions) = (a.tensor(0)?, a.sizes(1)?);
     let positions: Vec<u32> = positions
         .into_iter()
-        .map(|position| u32::try_from(position).map_err(|_| Error::new("tensor/argument", format!("rotary: position {position} is too large"))))
+        .map(|position| {
+            u32::try_from(position)
+                .map_err(|_| Error::new("tensor/argument", format!("rotary: position {position} is too large")))
+        })
         .collect::<Result<_, _>>()?;
     let width = x.dims().last().copied().unwrap_or(0);
     let dimensions = a.attributes.maybe_size(DIMENSIONS)?.unwrap_or(width);
@@ -60,13 +61,37 @@ fn batch_norm(a: &Arguments<'_>) -> Outcome {
     many([y, Tensor::constant(mean), Tensor::constant(variance)])
 }
 
+/// The core has no sigmoid among its fused activations: it is written out.
+const SIGMOID: Option<&str> = Some("sigmoid");
+
+fn linear(a: &Arguments<'_>) -> Outcome {
+    let (x, weight, bias) = (a.tensor(0)?, a.tensor(1)?, a.maybe_tensor(2)?);
+    if a.attributes.maybe_text(ACTIVATION)? == SIGMOID {
+        return one(ops::sigmoid(&nn_ops::linear(&x, &weight, bias.as_ref(), nn_ops::Activation::None)?)?);
+    }
+    one(nn_ops::linear(&x, &weight, bias.as_ref(), a.attributes.activation()?)?)
+}
+
+fn glu(a: &Arguments<'_>) -> Outcome {
+    let x = a.tensor(0)?;
+    if a.attributes.maybe_text(ACTIVATION)? == SIGMOID {
+        let halves = ops::chunk(&x, -1, 2)?;
+        if let [gate, value] = &halves[..]
+            && gate.dims() == value.dims()
+        {
+            return one(ops::mul(&ops::sigmoid(gate)?, value)?);
+        }
+        return Err(
+            Error::new("tensor/shape", format!("glu: the last axis of {:?} has no two halves", x.dims())).into()
+        );
+    }
+    one(nn_ops::glu(&x, a.attributes.activation()?)?)
+}
+
 pub(super) const TABLE: &[Operator] = &[
     binary!(MATMUL, ops::matmul),
-    operator(op::LINEAR, (2, 3), &[ACTIVATION], |a| {
-        let bias = a.maybe_tensor(2)?;
-        one(nn_ops::linear(&a.tensor(0)?, &a.tensor(1)?, bias.as_ref(), a.attributes.activation()?)?)
-    }),
-    operator(op::GLU, (1, 1), &[ACTIVATION], |a| one(nn_ops::glu(&a.tensor(0)?, a.attributes.activation()?)?)),
+    operator(op::LINEAR, (2, 3), &[ACTIVATION], linear),
+    operator(op::GLU, (1, 1), &[ACTIVATION], glu),
     binary!(EMBEDDING, nn_ops::embedding),
     operator(op::LAYER_NORM, (1, 3), &[EPSILON], |a| {
         let (weight, bias) = (a.maybe_tensor(1)?, a.maybe_tensor(2)?);

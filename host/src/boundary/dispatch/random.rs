@@ -22,7 +22,8 @@ fn shape(a: &Arguments<'_>, layout: Option<&Layout>) -> Result<Vec<usize>, Stop>
 }
 
 fn full(a: &Arguments<'_>) -> Outcome {
-    let (shape, value, dtype) = (a.attributes.sizes(SHAPE)?, a.attributes.float(VALUE)?, a.attributes.dtype(Some(DType::F32))?);
+    let (shape, value, dtype) =
+        (a.attributes.sizes(SHAPE)?, a.attributes.float(VALUE)?, a.attributes.dtype(Some(DType::F32))?);
     let value = Value::full(value, shape, a.device()).map_err(compute::Error::from)?;
     one(ops::cast(&Tensor::constant(value), dtype)?)
 }

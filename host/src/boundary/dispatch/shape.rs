@@ -18,12 +18,28 @@ fn cut(a: &Arguments<'_>, cut: fn(&Tensor, i64) -> compute::Result<Tensor>) -> O
     one(cut(&a.tensor(0)?, a.attributes.maybe_integer(START)?.unwrap_or(0))?)
 }
 
+/// From `start` up to, but without, the end; negative ones count from the back, ends past it are the end.
+fn slice(a: &Arguments<'_>) -> Outcome {
+    let (x, axis) = (a.tensor(0)?, a.attributes.integer(AXIS)?);
+    let index = if axis < 0 { axis + x.rank() as i64 } else { axis };
+    let length = usize::try_from(index).ok().and_then(|index| x.dims().get(index)).copied().unwrap_or(0) as i64;
+    let from_front =
+        |place: i64| (if place < 0 { place.saturating_add(length) } else { place }).clamp(0, length) as usize;
+    let (start, end) =
+        (from_front(a.attributes.maybe_integer(START)?.unwrap_or(0)), from_front(a.attributes.integer(LENGTH)?));
+    one(ops::slice(&x, axis, start, end.max(start), a.attributes.maybe_size(STEP)?.unwrap_or(1))?)
+}
+
 pub(super) const TABLE: &[Operator] = &[
     operator(op::RESHAPE, (1, 1), &[SHAPE], |a| one(ops::reshape(&a.tensor(0)?, &a.attributes.integers(SHAPE)?)?)),
     operator(op::TRANSPOSE, (1, 1), &[AXES], |a| {
         let axes = a.attributes.integers(AXES)?;
         let [first, second] = axes[..] else {
-            return Err(Error::new("tensor/attribute", format!("transpose: {} axes are given, it takes two", axes.len())).into());
+            return Err(Error::new(
+                "tensor/attribute",
+                format!("transpose: {} axes are given, it takes two", axes.len()),
+            )
+            .into());
         };
         one(ops::transpose(&a.tensor(0)?, first, second)?)
     }),
@@ -35,11 +51,7 @@ pub(super) const TABLE: &[Operator] = &[
         let (start, length) = (a.attributes.size(START)?, a.attributes.size(LENGTH)?);
         one(ops::narrow(&a.tensor(0)?, a.attributes.integer(AXIS)?, start, length)?)
     }),
-    operator(op::SLICE, (1, 1), &[AXIS, START, LENGTH, STEP], |a| {
-        let (start, end) = (a.attributes.maybe_size(START)?.unwrap_or(0), a.attributes.size(LENGTH)?);
-        let step = a.attributes.maybe_size(STEP)?.unwrap_or(1);
-        one(ops::slice(&a.tensor(0)?, a.attributes.integer(AXIS)?, start, end, step)?)
-    }),
+    operator(op::SLICE, (1, 1), &[AXIS, START, LENGTH, STEP], slice),
     operator(op::CAT, (1, usize::MAX), &[AXIS], |a| joined(a, ops::cat)),
     operator(op::STACK, (1, usize::MAX), &[AXIS], |a| joined(a, ops::stack)),
     operator(op::FLIP, (1, 1), &[AXES], |a| one(ops::flip(&a.tensor(0)?, &a.attributes.integers(AXES)?)?)),

@@ -48,7 +48,9 @@ impl HeadInstance {
         };
         let plugin = &self.model.callee().plugin;
         let logits = self.model.apply(call, self.number, &self.kind, hidden)?;
-        let logits = logits.ok_or_else(|| Error::new("plugin/output", format!("the head `{}` of {plugin} gives nothing", self.kind)))?;
+        let logits = logits.ok_or_else(|| {
+            Error::new("plugin/output", format!("the head `{}` of {plugin} gives nothing", self.kind))
+        })?;
         let width = match self.kind.as_str() {
             "scalar" => Some(1),
             "classes" | "values" if self.size > 0 => Some(self.size as usize),

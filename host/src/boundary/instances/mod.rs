@@ -13,6 +13,7 @@ use std::sync::Arc;
 use lacuna_abi::Handle;
 
 use super::call::Call;
+use super::clock;
 use super::frame::{self, Callee, Frame};
 use super::object::{self, Content, Object};
 use super::provider::Provider;
@@ -46,7 +47,7 @@ fn callee(provider: &dyn Provider, role: &str) -> Callee {
 fn called(callee: &Callee, function: &str, call: &Arc<Call>, work: impl FnOnce() -> Handle) -> Result<()> {
     let frame = Frame::new(callee.clone(), function, call.clone());
     frame::with_frame(&frame, || {
-        let returned = work();
+        let returned = clock::in_plugin(work);
         // SAFETY: the plugin hands over what it returns.
         let error = unsafe { object::take(returned) };
         if let Some(fault) = frame.take_fault() {
@@ -64,7 +65,12 @@ fn called(callee: &Callee, function: &str, call: &Arc<Call>, work: impl FnOnce()
 }
 
 /// The same for a function that writes an object.
-fn called_for(callee: &Callee, function: &str, call: &Arc<Call>, work: impl FnOnce(*mut Handle) -> Handle) -> Result<Option<Arc<Object>>> {
+fn called_for(
+    callee: &Callee,
+    function: &str,
+    call: &Arc<Call>,
+    work: impl FnOnce(*mut Handle) -> Handle,
+) -> Result<Option<Arc<Object>>> {
     let mut out = Handle::NULL;
     let result = called(callee, function, call, || work(&raw mut out));
     // SAFETY: the plugin hands over what it writes; also after a failure, so that it is freed.
@@ -76,9 +82,9 @@ fn called_for(callee: &Callee, function: &str, call: &Arc<Call>, work: impl FnOn
 fn text_of(callee: &Callee, function: &str, object: Option<Arc<Object>>) -> Result<Option<String>> {
     let Some(object) = object else { return Ok(None) };
     match object.content() {
-        Content::Text(text) => String::from_utf8(text.clone())
-            .map(Some)
-            .map_err(|_| Error::new("plugin/text", format!("{} {function} gives text that is not UTF-8", callee.plugin))),
+        Content::Text(text) => String::from_utf8(text.clone()).map(Some).map_err(|_| {
+            Error::new("plugin/text", format!("{} {function} gives text that is not UTF-8", callee.plugin))
+        }),
         _ => {
             let text = format!("{} {function} gives a {} where text belongs", callee.plugin, object.kind_name());
             Err(Error::new("plugin/kind", text))

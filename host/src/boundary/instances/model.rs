@@ -164,9 +164,15 @@ impl ModelInstance {
                 guard::object("the outputs", request.outputs)?,
             ]
         };
-        let Content::Layout(layout) = layout.content() else { return Err(guard::wrong_kind("the layout", "layout", layout)) };
-        let Content::Batch(inputs) = inputs.content() else { return Err(guard::wrong_kind("the inputs", "batch", inputs)) };
-        let Content::Batch(outputs) = outputs.content() else { return Err(guard::wrong_kind("the outputs", "batch", outputs)) };
+        let Content::Layout(layout) = layout.content() else {
+            return Err(guard::wrong_kind("the layout", "layout", layout));
+        };
+        let Content::Batch(inputs) = inputs.content() else {
+            return Err(guard::wrong_kind("the inputs", "batch", inputs));
+        };
+        let Content::Batch(outputs) = outputs.content() else {
+            return Err(guard::wrong_kind("the outputs", "batch", outputs));
+        };
         // SAFETY: as above.
         for mask in unsafe { guard::slice("the masks", request.masks, request.masks_len)? } {
             // SAFETY: as above.
@@ -181,7 +187,8 @@ impl ModelInstance {
             if let Some(found) = inputs.get(name).as_deref().and_then(ready_dims)
                 && found.first() != Some(&rows)
             {
-                let text = format!("the input `{name}` of the model `{}` is {found:?}, its layout has {rows} rows", self.role);
+                let text =
+                    format!("the input `{name}` of the model `{}` is {found:?}, its layout has {rows} rows", self.role);
                 return Err(Error::new("tensor/shape", text).with_help("give the layout that the rows belong to"));
             }
         }
@@ -203,8 +210,11 @@ impl ModelInstance {
     }
 
     fn lacks(&self, output: &str) -> Error {
-        Error::new("plugin/output", format!("{} gives no output `{output}` in the role `{}`", self.callee.plugin, self.role))
-            .with_help("ask for another name, or let the family put it into its outputs")
+        Error::new(
+            "plugin/output",
+            format!("{} gives no output `{output}` in the role `{}`", self.callee.plugin, self.role),
+        )
+        .with_help("ask for another name, or let the family put it into its outputs")
     }
 
     /// Checks an output of `rows` rows; poisoned ones pass as their fault.
@@ -244,7 +254,13 @@ impl ModelInstance {
     }
 
     /// Applies head `number`; the caller checks the result.
-    pub(super) fn apply(&self, call: &Arc<Call>, number: u64, kind: &str, hidden: &Arc<Object>) -> Result<Option<Arc<Object>>> {
+    pub(super) fn apply(
+        &self,
+        call: &Arc<Call>,
+        number: u64,
+        kind: &str,
+        hidden: &Arc<Object>,
+    ) -> Result<Option<Arc<Object>>> {
         called_for(&self.callee, &format!("head `{kind}`"), call, |out| {
             // SAFETY: the instance is alive, the rows are lent, the place is writable.
             unsafe { (self.table.apply)(self.instance.pointer, number, hidden.lend(), out) }
@@ -298,7 +314,10 @@ fn description(callee: &Callee, json: String) -> Result<Description> {
     })?;
     let number = |key: &str| {
         value.get(key).and_then(serde_json::Value::as_u64).map(|number| number as usize).ok_or_else(|| {
-            Error::new("plugin/description", format!("{} describes itself without a whole number `{key}`", callee.plugin))
+            Error::new(
+                "plugin/description",
+                format!("{} describes itself without a whole number `{key}`", callee.plugin),
+            )
         })
     };
     let causal = value.get("causal").and_then(serde_json::Value::as_bool).unwrap_or(false);

@@ -134,7 +134,8 @@ impl ObjectiveInstance {
             // SAFETY: the instance is alive, the rest is lent for the call.
             unsafe { (table.predict)(self.instance.pointer, &raw const evaluate_call) }
         })?;
-        let logits = logits.ok_or_else(|| Error::new("plugin/output", format!("{} predict gives nothing", self.callee.plugin)))?;
+        let logits = logits
+            .ok_or_else(|| Error::new("plugin/output", format!("{} predict gives nothing", self.callee.plugin)))?;
         let logits = guard::tensor("the prediction", &logits)?;
         if logits.rank() == 2 && logits.dims()[0] == rows_c.elements() {
             return Ok(logits);

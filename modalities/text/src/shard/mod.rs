@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use read::Shards;
-pub use write::{Summary, prepare, write_shards};
+pub use write::{Summary, prepare, source_file, write_shards};
 
 /// Version of the layout above; a folder of another one is made anew.
 const FORMAT: u32 = 1;

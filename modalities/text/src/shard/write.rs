@@ -87,7 +87,11 @@ pub fn write_shards(
     Ok(Summary { documents: index.documents, tokens: index.tokens, reused: false, sources: index.sources })
 }
 
-fn source_file(path: &Path) -> Result<SourceFile> {
+/// Name, size and hash of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn source_file(path: &Path) -> Result<SourceFile> {
     let mut hasher = blake3::Hasher::new();
     let file = File::open(path).map_err(Error::io("read", path))?;
     hasher.update_reader(file).map_err(Error::io("read", path))?;

@@ -1,0 +1,32 @@
+# The commands people type. Everything is built in one profile into one target folder.
+
+.PHONY: demo test check build bench cuda
+
+CARGO ?= cargo
+
+## demo: build, train the small example on real text, measure it, fill gaps in held-out sentences
+demo: build
+	target/release/lacuna demo
+
+## build: the program and all plugins
+build:
+	$(CARGO) build --release --workspace
+
+## test: every test; the program and the plugins are built first, for tests run them
+test: build
+	$(CARGO) test --release --workspace
+
+## check: formatting, lints, documentation, dependency rules
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
+	$(CARGO) test --release -p lacuna_tests --test arrows
+
+## bench: what the boundary costs, how long loading and starting take
+bench: build
+	$(CARGO) bench -p lacuna_benches
+
+## cuda: the program with its CUDA devices (needs a CUDA toolkit)
+cuda:
+	$(CARGO) build --release -p lacuna --features cuda

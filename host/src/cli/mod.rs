@@ -1,0 +1,124 @@
+//! The command line.
+//!
+//! Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 the run failed, 2 the
+//! request was wrong, 75 stopped and resumable.
+
+mod compare;
+mod data;
+mod demo;
+mod doctor;
+mod eval;
+mod plugins;
+mod run;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use crate::loader::{Catalogue, SearchPath};
+
+/// What happened, as the program's exit code tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// It ran and found that something does not hold (a conformance check, a replay).
+    Failed,
+    /// A signal stopped the run after a step; it was saved and can be resumed.
+    Stopped,
+}
+
+#[derive(Parser)]
+#[command(name = "lacuna", version, about = "Learning by filling in what is missing.", arg_required_else_help = true)]
+struct Lacuna {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone)]
+pub(crate) struct Common {
+    /// A folder with plugins; searched before LACUNA_PLUGIN_PATH and the program's own folder. May be given several times.
+    #[arg(long, global = true, value_name = "DIR")]
+    plugin_dir: Vec<PathBuf>,
+    /// Print machine-readable results on standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Common {
+    pub(crate) fn catalogue(&self) -> Catalogue {
+        Catalogue::read(&SearchPath::standard(&self.plugin_dir))
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train an experiment.
+    Run(run::RunArguments),
+    /// Evaluate a run's checkpoint on its held-out data; fill gaps in sentences.
+    Eval(eval::EvalArguments),
+    /// What is installed; details of one plugin; write a new one; check one.
+    Plugins(plugins::PluginsArguments),
+    /// Look at a data set; tokenise it to memory-mapped shards.
+    Data(data::DataArguments),
+    /// Replay a run from its record and compare every byte.
+    Verify(verify::VerifyArguments),
+    /// Put two or more runs side by side.
+    Compare(compare::CompareArguments),
+    /// Devices, plugins, versions, and what is missing.
+    Doctor,
+    /// Train the small example, evaluate it, and fill some gaps.
+    Demo(demo::DemoArguments),
+}
+
+/// Reads the command line, does what it says, and prints errors.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Lacuna::parse();
+    let common = arguments.common;
+    let outcome = match arguments.command {
+        Command::Run(run) => run::run(&common, &run),
+        Command::Eval(eval) => eval::run(&common, &eval),
+        Command::Plugins(plugins) => plugins::run(&common, &plugins),
+        Command::Data(data) => data::run(&common, &data),
+        Command::Verify(verify) => verify::run(&common, &verify),
+        Command::Compare(compare) => compare::run(&common, &compare),
+        Command::Doctor => doctor::run(&common),
+        Command::Demo(demo) => demo::run(&common, &demo),
+    };
+    finish(&outcome)
+}
+
+fn finish(outcome: &Result<Outcome>) -> ExitCode {
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::from(1),
+        Ok(Outcome::Stopped) => ExitCode::from(75),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(exit_code(error))
+        }
+    }
+}
+
+/// 2 for what the user can mend in the request, 1 for a run that failed.
+fn exit_code(error: &Error) -> u8 {
+    let family = error.code().split('/').next().unwrap_or_default();
+    if matches!(family, "config" | "data" | "run") || error.code().starts_with("plugin/") && !error.happened_in_a_call()
+    {
+        2
+    } else {
+        1
+    }
+}
+
+/// Prints `value` as one line of JSON on standard output.
+pub(crate) fn print_json(value: &serde_json::Value) {
+    println!("{value}");
+}

@@ -1,0 +1,161 @@
+//! The batch of a step, collated on data threads: plain memory until the step puts it on its device.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use batching::{BatchSettings, Batches, Plan, Prefetch, Row, micro_batches};
+use compute::Device;
+use compute::layout::Layout;
+use modality_text::Samples;
+
+use crate::boundary::{
+    AddedColumn, Call, CallOptions, Collation, ColumnData, Object, ObjectiveInstance, Sample, batch_on_device,
+};
+use crate::error::{Error, Result};
+
+/// A micro-batch in plain memory.
+#[derive(Debug)]
+pub struct MicroBatch {
+    columns: BTreeMap<String, AddedColumn>,
+    layout: Layout,
+    /// The ids of its samples, in order.
+    pub samples: Vec<u64>,
+}
+
+impl MicroBatch {
+    /// The number of tokens.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.layout.tokens()
+    }
+
+    /// The batch as tensors on `device`.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn on_device(self, device: &Device) -> Result<Arc<Object>> {
+        batch_on_device(self.columns, [("text.layout".to_owned(), self.layout)], device)
+    }
+}
+
+/// The global batch of a step, divided.
+#[derive(Debug)]
+pub struct StepBatch {
+    /// The step, from 0.
+    pub step: u64,
+    /// The epoch it belongs to.
+    pub epoch: u64,
+    /// Its micro-batches.
+    pub micro: Vec<MicroBatch>,
+}
+
+impl StepBatch {
+    /// The number of tokens.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.micro.iter().map(MicroBatch::tokens).sum()
+    }
+
+    /// The first sample ids, for errors.
+    #[must_use]
+    pub fn samples_in_words(&self) -> String {
+        let ids: Vec<u64> = self.micro.iter().flat_map(|micro| micro.samples.iter().copied()).collect();
+        let some: Vec<String> = ids.iter().take(6).map(|id| format!("{id:x}")).collect();
+        if ids.len() > some.len() {
+            format!("{} and {} more", some.join(" "), ids.len() - some.len())
+        } else {
+            some.join(" ")
+        }
+    }
+}
+
+/// What data threads need to make batches. Cheap to share.
+#[derive(Clone)]
+pub struct BatchMaker {
+    samples: Arc<Samples>,
+    objective: Arc<ObjectiveInstance>,
+    seed: u64,
+}
+
+impl BatchMaker {
+    /// Batches of `samples`, collated by `objective`; draws are keyed by `seed`.
+    #[must_use]
+    pub fn new(samples: Arc<Samples>, objective: Arc<ObjectiveInstance>, seed: u64) -> Self {
+        Self { samples, objective, seed }
+    }
+
+    /// The step batches `first..last`, made ahead by `threads` data threads.
+    #[must_use]
+    pub fn training(
+        &self,
+        plan: &Arc<Batches>,
+        accumulation: usize,
+        first: u64,
+        last: u64,
+        threads: usize,
+    ) -> Prefetch<StepBatch, Error> {
+        let (maker, plan) = (self.clone(), plan.clone());
+        Prefetch::new(first, last, threads, 2 * threads + 1, move |step| {
+            let (epoch, rows) = plan.batch_of_step(step)?;
+            let micro = micro_batches(&rows, accumulation)
+                .into_iter()
+                .map(|rows| maker.micro_batch(rows, epoch))
+                .collect::<Result<_>>()?;
+            Ok(StepBatch { step, epoch, micro })
+        })
+    }
+
+    /// The batches of one pass over all samples in their order, at most `limit` of them; the last may be smaller.
+    ///
+    /// # Errors
+    /// A sample longer than a row.
+    pub fn evaluation(
+        &self,
+        settings: BatchSettings,
+        limit: Option<u64>,
+        threads: usize,
+    ) -> Result<Prefetch<StepBatch, Error>> {
+        let order: Vec<usize> = (0..self.samples.len()).collect();
+        let samples = self.samples.clone();
+        let plan = Plan::new(&order, |sample| samples.length(sample), settings, false)?;
+        let last = limit.unwrap_or(u64::MAX).min(plan.len() as u64);
+        let maker = self.clone();
+        Ok(Prefetch::new(0, last, threads, 2 * threads + 1, move |step| {
+            let index = usize::try_from(step).unwrap_or(usize::MAX);
+            Ok(StepBatch { step, epoch: 0, micro: vec![maker.micro_batch(&plan.batch(index), 0)?] })
+        }))
+    }
+
+    fn micro_batch(&self, rows: &[Row], epoch: u64) -> Result<MicroBatch> {
+        let (mut samples, mut lengths, mut sequences, mut first_row) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for (sequence, row) in rows.iter().enumerate() {
+            for number in row {
+                let sample = self.samples.get(*number);
+                lengths.push(sample.ids.len());
+                sequences.push(sequence);
+                samples.push(text_sample(self.samples.id(*number), sample, first_row));
+                first_row = first_row + lengths[lengths.len() - 1];
+            }
+        }
+        let ids: Vec<u64> = samples.iter().map(|sample| sample.id).collect();
+        let layout = Layout::new(&lengths, &ids)?.with_sequences(sequences)?;
+        let collation = Collation::new(samples, self.seed, self.objective.name(), epoch);
+        self.objective.collate(&Call::new(CallOptions::data(self.seed)), &collation)?;
+        let mut columns = BTreeMap::from([("text.tokens".to_owned(), collation.concatenated("text.tokens")?)]);
+        columns.extend(collation.into_added());
+        Ok(MicroBatch { columns, layout, samples: ids })
+    }
+}
+
+fn text_sample(id: u64, sample: modality_text::Sample, first_row: usize) -> Sample {
+    let truths = |values: &[bool]| ColumnData::Bool(values.iter().map(|value| u8::from(*value)).collect());
+    Sample {
+        id,
+        columns: BTreeMap::from([
+            ("text.special".to_owned(), truths(&sample.special)),
+            ("text.word_starts".to_owned(), truths(&sample.word_starts)),
+            ("text.tokens".to_owned(), ColumnData::U32(sample.ids.into())),
+        ]),
+        first_rows: BTreeMap::from([("text".to_owned(), first_row)]),
+    }
+}

@@ -1,0 +1,22 @@
+//! Training: the loop, written once.
+//!
+//! Order → collate → forward → loss → backward → clip → step → report. The global batch is a function of (seed, step) and
+//! is divided afterwards. Everything that changes from step to step is in a checkpoint, so stopping at any step and
+//! resuming gives the same bytes as not stopping.
+
+mod checkpoint;
+mod evaluate;
+mod guards;
+mod meters;
+mod report;
+mod run;
+mod session;
+mod step;
+
+pub use checkpoint::saved;
+pub use evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
+pub use meters::Meters;
+pub use report::write_report;
+pub use run::{Ended, Finished, RunOptions, train};
+pub use session::Session;
+pub use step::{StepReport, Stepper};

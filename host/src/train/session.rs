@@ -1,0 +1,417 @@
+//! A run made ready: plugins loaded, settings checked, data prepared, models built.
+//!
+//! In that order, so that a misspelt setting is told before any text is read, and a bad file before any weight is made.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use batching::{BatchSettings, Batches, Prefetch};
+use compute::DType;
+use compute::optimizer::{Ema, Group, Groups, Settings, optimizer};
+use compute::schedule::{Course, Schedule};
+use compute::weights::{Resolve, Weights};
+use experiment::{Device, Experiment, OptimizerKind, Precision, ScheduleKind};
+use lacuna_abi::name;
+use records::{Checkpoint, FileFacts, RunFolder, TensorFile};
+use serde_json::json;
+
+use super::checkpoint::saved;
+use super::evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
+use super::step::Stepper;
+use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, RoleEntry, RoleTable};
+use crate::data::{BatchMaker, StepBatch, TextData, prepare_text};
+use crate::error::{Error, Result};
+use crate::loader::{Catalogue, Plugin};
+
+/// A run made ready.
+pub struct Session {
+    /// Its experiment, plugin settings checked.
+    pub experiment: Experiment,
+    /// Its text.
+    pub text: TextData,
+    /// Weights, objective, optimizer.
+    pub stepper: Stepper,
+    /// Averaged weights.
+    pub ema: Option<Ema>,
+    /// The learning rate over the steps.
+    pub schedule: Schedule,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// A hash of all that changes results: settings, plugins, data.
+    pub fingerprint: String,
+    /// The models by role.
+    pub models: BTreeMap<String, Arc<ModelInstance>>,
+    plugins: Vec<&'static Plugin>,
+    plan: Arc<Batches>,
+    evaluator: Option<Evaluator>,
+}
+
+impl Session {
+    /// Makes a run ready.
+    ///
+    /// # Errors
+    /// When plugins, settings, data or models do not fit. Nothing is written but caches.
+    pub fn open(
+        experiment: Experiment,
+        catalogue: &Catalogue,
+        on_progress: &mut dyn FnMut(&str, u64, u64),
+    ) -> Result<Self> {
+        let (objective_plugin, objective_settings) = load_objective(&experiment, catalogue)?;
+        let mut plugins = vec![objective_plugin];
+        let mut roles = BTreeMap::new();
+        for model in &experiment.models {
+            let found = catalogue.find(&model.family)?;
+            let schema = found.manifest.provided(name::MODEL, &found.path)?.settings.clone().unwrap_or_default();
+            let settings = serde_json::Value::Object(model.settings(&schema)?).to_string();
+            let plugin = Plugin::open(&found.path, &found.manifest)?;
+            if !plugins.iter().any(|other| std::ptr::eq(*other, plugin)) {
+                plugins.push(plugin);
+            }
+            roles.insert(model.role.clone(), RoleEntry { family: Arc::new(plugin), settings, frozen: model.frozen });
+        }
+        let device = compute::device::device(&device_name(experiment.run.device))?;
+        let text = prepare_text(&experiment.data.text, on_progress)?;
+        let seed = experiment.run.seed;
+        let weights = Arc::new(Weights::new(seed, &device));
+        let table = Arc::new(RoleTable::new(roles));
+        let context = Arc::new(Context {
+            weights: weights.clone(),
+            seed,
+            device: device.clone(),
+            vocabularies: BTreeMap::from([("text".to_owned(), vocabulary_json(&text))]),
+            roles: table.clone(),
+            log: Some(Arc::new(|level, plugin, text| {
+                if level >= 2 {
+                    eprintln!("{plugin}: {text}");
+                }
+            })),
+        });
+        let objective = ObjectiveInstance::create(&objective_plugin, "objective", &context, &objective_settings)?;
+        let models = table.built();
+        refuse_unused_roles(&experiment, &models, objective.name())?;
+        load_weights(&experiment, &weights)?;
+        let groups = groups(&experiment);
+        if let Some(glob) = groups.unmatched(&weights).first() {
+            return Err(Error::new("config/group", format!("`{glob}` in [[optimizer.group]] matches no weight"))
+                .with_help(format!(
+                    "weights are called like `{}`",
+                    weights.owners().first().map_or("…", |weight| weight.name())
+                )));
+        }
+        let mut options = CallOptions::training(seed, 0, device.clone());
+        options.resolve = Resolve { precision: precision(experiment.run.precision), ..Resolve::default() };
+        let batch_settings = BatchSettings {
+            rows: experiment.run.batch_rows,
+            length: experiment.data.text.length,
+            packing: experiment.data.text.packing,
+        };
+        let train = text.train.clone();
+        let plan = Arc::new(Batches::new(
+            seed,
+            train.len(),
+            move |sample| train.length(sample),
+            batch_settings,
+            experiment.data.text.shuffle,
+        )?);
+        let evaluator = text.valid.as_ref().map(|valid| Evaluator {
+            batches: BatchMaker::new(valid.clone(), objective.clone(), HELD_OUT_SEED),
+            unigram: Unigram::of(&text.train, &text.vocabulary().special),
+            settings: batch_settings,
+            threads: experiment.run.data_threads,
+            device: device.clone(),
+        });
+        let steps = steps(&experiment, &text, &plan);
+        let stepper = Stepper { weights, objective, optimizer: make_optimizer(&experiment, groups)?, options, device };
+        let ema = experiment.optimizer.ema.map(Ema::new).transpose()?;
+        let fingerprint = fingerprint(&experiment, &plugins, &text);
+        Ok(Self {
+            schedule: schedule(&experiment, steps),
+            experiment,
+            text,
+            stepper,
+            ema,
+            steps,
+            fingerprint,
+            models,
+            plugins,
+            plan,
+            evaluator,
+        })
+    }
+
+    /// A finished or stopped run with the weights of one of its checkpoints: `last`, `best` or a folder's name.
+    ///
+    /// # Errors
+    /// When the folder is no run, has no such checkpoint, or its record does not fit what is installed.
+    pub fn of_run(run: &Path, checkpoint: &str, overrides: &[String], catalogue: &Catalogue) -> Result<Self> {
+        let folder = RunFolder::open(run)?;
+        // The tokenizer the run was trained with, whatever became of the corpus it came from.
+        let mut own = vec![format!("data.text.tokenizer={}", json!(absolute(&folder.path().join("tokenizer.json"))))];
+        own.extend(overrides.iter().cloned());
+        let experiment = Experiment::load(folder.path().join("experiment.toml"), &own)?;
+        let session = Self::open(experiment, catalogue, &mut |_, _, _| {})?;
+        let path = folder.checkpoints_path().join(checkpoint);
+        if !path.is_dir() {
+            return Err(Error::new("run/checkpoint", format!("`{}` has no checkpoint `{checkpoint}`", run.display()))
+                .with_help(format!("it has {}", folder_names(&folder.checkpoints_path()))));
+        }
+        let checkpoint = Checkpoint::open(&path)?;
+        let mut state = saved(checkpoint.model()?.tensors()?)?;
+        state.extend(saved(checkpoint.buffers()?)?);
+        session.stepper.weights.load_state(&state, true)?;
+        if let Some(ema) = &session.ema {
+            let averaged = saved(checkpoint.optimizer()?.tensors()?)?;
+            let averaged = averaged
+                .into_iter()
+                .filter_map(|(name, saved)| Some((name.strip_prefix(super::checkpoint::EMA)?.to_owned(), saved)));
+            ema.load_state(&session.stepper.weights, &averaged.collect())?;
+        }
+        Ok(session)
+    }
+
+    /// The training batches of the steps `first..last`, made ahead on data threads.
+    #[must_use]
+    pub fn training_batches(&self, first: u64, last: u64) -> Prefetch<StepBatch, Error> {
+        let run = &self.experiment.run;
+        BatchMaker::new(self.text.train.clone(), self.stepper.objective.clone(), run.seed).training(
+            &self.plan,
+            run.accumulation,
+            first,
+            last,
+            run.data_threads,
+        )
+    }
+
+    /// The held-out loss on at most `limit` batches; `None` without held-out data.
+    ///
+    /// # Errors
+    /// As [`Evaluator::measure`].
+    pub fn held_out(&self, limit: Option<u64>) -> Result<Option<HeldOut>> {
+        self.evaluator
+            .as_ref()
+            .map(|evaluator| evaluator.measure(&self.stepper.objective, &self.evaluation(), limit))
+            .transpose()
+    }
+
+    /// Options of a call that evaluates: no gradients, no dropout, averaged weights where there are any.
+    #[must_use]
+    pub fn evaluation(&self) -> CallOptions {
+        let mut options = CallOptions::evaluation(HELD_OUT_SEED, 0, self.stepper.device.clone());
+        options.resolve = Resolve { ema: self.ema.is_some(), gradients: false, ..self.stepper.options.resolve };
+        options
+    }
+
+    /// Version and hash of this program.
+    ///
+    /// # Errors
+    /// When its file can't be read.
+    pub fn host_facts(&self) -> Result<FileFacts> {
+        let program = std::env::current_exe().map_err(|error| Error::file(Path::new("lacuna"), &error))?;
+        Ok(FileFacts::of("lacuna", env!("CARGO_PKG_VERSION"), &program)?)
+    }
+
+    /// Version and hash of the plugins.
+    #[must_use]
+    pub fn plugin_facts(&self) -> Vec<FileFacts> {
+        let facts = |plugin: &&Plugin| FileFacts {
+            name: plugin.manifest.name.clone(),
+            version: plugin.manifest.version.clone(),
+            path: plugin.path.display().to_string(),
+            blake3: plugin.hash.clone(),
+        };
+        self.plugins.iter().map(facts).collect()
+    }
+}
+
+fn load_objective(experiment: &Experiment, catalogue: &Catalogue) -> Result<(&'static Plugin, String)> {
+    let found = catalogue.find(&experiment.objective.name)?;
+    let schema = found.manifest.provided(name::OBJECTIVE, &found.path)?.settings.clone().unwrap_or_default();
+    let settings = experiment.objective.settings(&schema)?;
+    Ok((Plugin::open(&found.path, &found.manifest)?, serde_json::Value::Object(settings).to_string()))
+}
+
+fn device_name(device: Device) -> String {
+    match device {
+        Device::Cpu => "cpu".into(),
+        Device::Cuda(index) => format!("cuda:{index}"),
+        Device::Metal => "metal".into(),
+    }
+}
+
+fn precision(precision: Precision) -> DType {
+    match precision {
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+    }
+}
+
+fn vocabulary_json(text: &TextData) -> String {
+    let vocabulary = text.vocabulary();
+    json!({
+        "size": vocabulary.size,
+        "pad": vocabulary.pad,
+        "begin": vocabulary.begin,
+        "end": vocabulary.end,
+        "mask": vocabulary.mask,
+        "unknown": vocabulary.unknown,
+        "special": vocabulary.special,
+    })
+    .to_string()
+}
+
+/// A model that nobody asked for would be trained by nobody, without a word.
+fn refuse_unused_roles(
+    experiment: &Experiment,
+    models: &BTreeMap<String, Arc<ModelInstance>>,
+    objective: &str,
+) -> Result<()> {
+    let Some(unused) = experiment.models.iter().find(|model| !models.contains_key(&model.role)) else { return Ok(()) };
+    let asked: Vec<String> = models.keys().map(|role| format!("`{role}`")).collect();
+    let asked = if asked.is_empty() { "none".to_owned() } else { asked.join(", ") };
+    Err(Error::new("config/role", format!("objective `{objective}` asks for no model in the role `{}`", unused.role))
+        .at(experiment.path.display().to_string(), 0)
+        .with_help(format!("it asks for {asked}; rename or remove [model.{}]", unused.role)))
+}
+
+/// Weights from files, by role, strictly.
+fn load_weights(experiment: &Experiment, weights: &Weights) -> Result<()> {
+    for model in &experiment.models {
+        let Some(path) = &model.weights else { continue };
+        let file = if path.is_dir() { path.join("checkpoints/last/model.safetensors") } else { path.clone() };
+        let below = format!("{}.", model.role);
+        let mut state = saved(TensorFile::open(&file)?.tensors()?)?;
+        // A run's file holds all roles under their names; a family's own file holds bare names.
+        if !state.keys().any(|name| name.starts_with(&below)) {
+            state = state
+                .into_iter()
+                .map(|(name, mut saved)| {
+                    saved.name = format!("{below}{name}");
+                    (saved.name.clone(), saved)
+                })
+                .collect();
+        }
+        state.retain(|name, _| name.starts_with(&below));
+        let missing: Vec<String> = weights
+            .owners()
+            .iter()
+            .map(|weight| weight.name().to_owned())
+            .filter(|name| name.starts_with(&below) && !state.contains_key(name))
+            .collect();
+        if let Some(first) = missing.first() {
+            return Err(Error::new(
+                "run/weights",
+                format!(
+                    "`{}` lacks {} weights of the role `{}`, first `{first}`",
+                    file.display(),
+                    missing.len(),
+                    model.role
+                ),
+            )
+            .with_help("the model's settings must be those it was trained with"));
+        }
+        let report = weights.load_state(&state, false)?;
+        if let Some(name) = report.unexpected.first() {
+            return Err(Error::new(
+                "run/weights",
+                format!(
+                    "`{}` holds {} weights the model does not have, first `{name}`",
+                    file.display(),
+                    report.unexpected.len()
+                ),
+            )
+            .with_help("the model's settings must be those it was trained with"));
+        }
+    }
+    Ok(())
+}
+
+fn groups(experiment: &Experiment) -> Groups {
+    let settings = &experiment.optimizer;
+    Groups {
+        only: Vec::new(),
+        groups: settings
+            .groups
+            .iter()
+            .map(|group| Group {
+                names: group.patterns.clone(),
+                learning_rate_scale: group.learning_rate_scale,
+                weight_decay: group.weight_decay,
+            })
+            .collect(),
+        weight_decay: settings.weight_decay,
+        max_norm: Some(settings.clip_norm).filter(|norm| *norm > 0.0),
+    }
+}
+
+fn make_optimizer(experiment: &Experiment, groups: Groups) -> Result<Box<dyn compute::optimizer::Optimizer>> {
+    let settings = &experiment.optimizer;
+    let name = match settings.kind {
+        OptimizerKind::AdamW => "adamw",
+        OptimizerKind::Sgd => "sgd",
+    };
+    let settings = Settings {
+        betas: (settings.beta1, settings.beta2),
+        epsilon: settings.epsilon,
+        momentum: settings.momentum,
+        nesterov: settings.nesterov,
+        groups,
+    };
+    Ok(optimizer(name, &settings)?)
+}
+
+fn schedule(experiment: &Experiment, steps: u64) -> Schedule {
+    let settings = &experiment.schedule;
+    let course = match settings.kind {
+        ScheduleKind::Constant => Course::Constant,
+        ScheduleKind::Linear => Course::Linear,
+        ScheduleKind::Cosine => Course::Cosine,
+        ScheduleKind::Wsd => {
+            Course::Wsd { decay_share: settings.decay_steps.map_or(0.2, |decay| decay as f64 / steps.max(1) as f64) }
+        }
+        ScheduleKind::InverseSqrt => Course::InverseSqrt,
+    };
+    Schedule {
+        peak: experiment.optimizer.learning_rate,
+        warmup_steps: settings.warmup_steps,
+        final_share: settings.final_share,
+        course,
+    }
+}
+
+/// Steps of the run: as told, or as many as full batches of real tokens need, at their mean length.
+fn steps(experiment: &Experiment, text: &TextData, plan: &Batches) -> u64 {
+    let run = &experiment.run;
+    let by_tokens = run.tokens.map(|tokens| {
+        let per_epoch = plan.plan_of_epoch(0).map_or(1, |plan| plan.len().max(1)) as u64;
+        let epoch_tokens: u64 = (0..text.train.len()).map(|sample| text.train.length(sample) as u64).sum();
+        tokens.div_ceil((epoch_tokens / per_epoch).max(1))
+    });
+    match (run.steps, by_tokens) {
+        (Some(steps), Some(tokens)) => steps.min(tokens),
+        (steps, tokens) => steps.or(tokens).unwrap_or(0),
+    }
+}
+
+fn fingerprint(experiment: &Experiment, plugins: &[&'static Plugin], text: &TextData) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(experiment.fingerprint().to_string().as_bytes());
+    for plugin in plugins {
+        hasher.update(plugin.hash.as_bytes());
+    }
+    hasher.update(text.fingerprint.as_bytes());
+    hasher.finalize().to_hex().to_string()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+fn folder_names(folder: &Path) -> String {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .map(|entries| entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+        .unwrap_or_default();
+    names.retain(|name| !name.starts_with('.'));
+    names.sort();
+    if names.is_empty() { "none yet".into() } else { names.join(", ") }
+}
