@@ -35,6 +35,8 @@ pub use interfaces::{
     WeightRequest, Weights, Work, name,
 };
 
+pub use abi_stable;
+
 use abi_stable::StableAbi;
 use abi_stable::library::AbiHeader;
 use abi_stable::type_layout::TypeLayout;

@@ -1,0 +1,205 @@
+//! Multi-head attention over rows.
+
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::mask::Mask;
+use crate::nn::{Linear, LinearOptions};
+use crate::scope::Scope;
+use crate::tensor::{AttentionCall, Tensor};
+use crate::weight::Init;
+
+/// Rotary positions (Su et al. 2021, arXiv:2104.09864).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rotary {
+    /// The base of the rates, 10000 in the paper.
+    pub base: f64,
+    /// Pairs are neighbours (the paper, GPT-J) instead of halves (GPT-NeoX, Llama).
+    pub interleaved: bool,
+    /// How many features of a head turn; `None`: all.
+    pub dimensions: Option<usize>,
+}
+
+impl Default for Rotary {
+    /// Base 10000, halves, all features.
+    fn default() -> Self {
+        Self { base: 10_000.0, interleaved: false, dimensions: None }
+    }
+}
+
+/// What an [`Attention`] is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionOptions {
+    /// Features in and out.
+    pub width: usize,
+    /// Heads of the queries.
+    pub num_heads: usize,
+    /// Heads of keys and values (Ainslie et al. 2023, arXiv:2305.13245); divides `num_heads`.
+    pub num_kv_heads: usize,
+    /// Features of a head.
+    pub head_dim: usize,
+    /// With biases.
+    pub bias: bool,
+    /// Dropout on the attention maps.
+    pub map_dropout: f64,
+    /// Dropout on what comes out.
+    pub dropout: f64,
+    /// Rotary positions.
+    pub rotary: Option<Rotary>,
+    /// How queries, keys and values start.
+    pub init: Init,
+    /// How the last weight starts; deep models take it smaller.
+    pub output_init: Init,
+}
+
+impl AttentionOptions {
+    /// As many heads of keys as of queries, with biases, no dropout, no rotary positions.
+    #[must_use]
+    pub fn new(width: usize, num_heads: usize) -> Self {
+        Self {
+            width,
+            num_heads,
+            num_kv_heads: num_heads,
+            head_dim: width / num_heads.max(1),
+            bias: true,
+            map_dropout: 0.0,
+            dropout: 0.0,
+            rotary: None,
+            init: Init::Normal(0.02),
+            output_init: Init::Normal(0.02),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let Self { width, num_heads, num_kv_heads, head_dim, .. } = *self;
+        if num_heads == 0 || head_dim == 0 {
+            return Err(Error::setting("num_heads", format!("is {num_heads}, and heads have {head_dim} features"))
+                .help(format!("choose between 1 and the width, {width}")));
+        }
+        if num_kv_heads == 0 || !num_heads.is_multiple_of(num_kv_heads) {
+            return Err(Error::setting(
+                "num_kv_heads",
+                format!("is {num_kv_heads}, which does not divide {num_heads} heads"),
+            ));
+        }
+        if let Some(Rotary { dimensions, .. }) = self.rotary {
+            let turning = dimensions.unwrap_or(head_dim);
+            if turning > head_dim || !turning.is_multiple_of(2) {
+                let fact =
+                    format!("turn {turning} of {head_dim} features of a head; it needs an even number, at most all");
+                return Err(Error::new("plugin/setting", format!("rotary positions {fact}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What cross-attention looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory<'a> {
+    /// Rows [m, width].
+    pub rows: &'a Tensor,
+    /// Their layout, with as many segments as that of the queries.
+    pub layout: &'a Layout,
+}
+
+/// Attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2). Weights: `query`, `key`, `value` and `output`.
+#[derive(Clone)]
+pub struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    options: AttentionOptions,
+}
+
+impl Attention {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// When the heads do not fit or a name is taken.
+    pub fn new(scope: &Scope, options: AttentionOptions) -> Result<Self> {
+        options.check()?;
+        let AttentionOptions { width, num_heads, num_kv_heads, head_dim, bias, init, output_init, .. } = options;
+        let inner = LinearOptions::new().bias(bias).init(init);
+        let of_keys = inner.clone().axes("kv_heads*head_dim,width");
+        let of_output = LinearOptions::new().bias(bias).init(output_init).axes("width,heads*head_dim");
+        Ok(Self {
+            query: Linear::new(&scope.at("query"), width, num_heads * head_dim, &inner.axes("heads*head_dim,width"))?,
+            key: Linear::new(&scope.at("key"), width, num_kv_heads * head_dim, &of_keys)?,
+            value: Linear::new(&scope.at("value"), width, num_kv_heads * head_dim, &of_keys)?,
+            output: Linear::new(&scope.at("output"), num_heads * head_dim, width, &of_output)?,
+            options,
+        })
+    }
+
+    /// Rows [n, width] among themselves: the same shape. `positions` [n] turn queries and keys where rotary positions are
+    /// asked for; those of the layout where `None`.
+    #[track_caller]
+    #[must_use]
+    pub fn apply(&self, x_nd: &Tensor, layout: &Layout, positions: Option<&Tensor>, mask: Option<&Mask>) -> Tensor {
+        let mut query = self.queries(x_nd);
+        let (mut key, value) = self.keys_values(x_nd);
+        if let Some(Rotary { base, interleaved, dimensions }) = self.options.rotary {
+            let positions = positions.cloned().unwrap_or_else(|| layout.positions());
+            let turning = dimensions.unwrap_or(self.options.head_dim);
+            query = query.rotary(&positions, base, interleaved, turning);
+            key = key.rotary(&positions, base, interleaved, turning);
+        }
+        self.finish(AttentionCall::new(&query, &key, &value, layout), layout, mask)
+    }
+
+    /// Rows [n, width] looking at a memory: the shape of the rows. Without rotary positions.
+    #[track_caller]
+    #[must_use]
+    pub fn apply_cross(&self, x_nd: &Tensor, layout: &Layout, memory: Memory<'_>, mask: Option<&Mask>) -> Tensor {
+        let query = self.queries(x_nd);
+        let (key, value) = self.keys_values(memory.rows);
+        self.finish(AttentionCall::new(&query, &key, &value, layout).keys_of(memory.layout), layout, mask)
+    }
+
+    /// Queries [n, h, k].
+    #[track_caller]
+    fn queries(&self, x_nd: &Tensor) -> Tensor {
+        split(&self.query, x_nd, self.options.num_heads, self.options.head_dim)
+    }
+
+    /// Keys and values [n, g, k].
+    #[track_caller]
+    fn keys_values(&self, x_nd: &Tensor) -> (Tensor, Tensor) {
+        let AttentionOptions { num_kv_heads, head_dim, .. } = self.options;
+        (split(&self.key, x_nd, num_kv_heads, head_dim), split(&self.value, x_nd, num_kv_heads, head_dim))
+    }
+
+    #[track_caller]
+    fn finish<'a>(&self, call: AttentionCall<'a>, layout: &Layout, mask: Option<&'a Mask>) -> Tensor {
+        let call = call.dropout(self.options.map_dropout, "attention.maps");
+        let context_nhk = mask.map_or(call, |mask| call.mask(mask)).apply();
+        let features = (self.options.num_heads * self.options.head_dim) as i64;
+        let output_nd = self.output.apply(&context_nhk.reshape(&[-1, features]));
+        output_nd.dropout(self.options.dropout, Some(layout), "attention")
+    }
+}
+
+#[track_caller]
+fn split(linear: &Linear, x_nd: &Tensor, heads: usize, head_dim: usize) -> Tensor {
+    linear.apply(x_nd).reshape(&[-1, heads as i64, head_dim as i64])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn heads_that_do_not_fit_are_refused() {
+        assert!(AttentionOptions::new(128, 4).check().is_ok());
+        let grouped = AttentionOptions { num_kv_heads: 3, ..AttentionOptions::new(128, 4) };
+        assert_eq!(grouped.check().unwrap_err().text(), "setting `num_kv_heads` is 3, which does not divide 4 heads");
+        let odd = AttentionOptions {
+            rotary: Some(Rotary { dimensions: Some(7), ..Rotary::default() }),
+            ..AttentionOptions::new(128, 4)
+        };
+        assert!(odd.check().unwrap_err().text().starts_with("rotary positions turn 7 of 32"));
+        assert!(AttentionOptions::new(2, 4).check().is_err());
+    }
+}

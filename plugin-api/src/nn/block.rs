@@ -1,0 +1,142 @@
+//! A transformer block: attention, feed-forward, residuals and norms.
+
+use crate::error::Result;
+use crate::family::site;
+use crate::layout::Layout;
+use crate::mask::Mask;
+use crate::nn::{Attention, AttentionOptions, Memory, Mlp, MlpOptions, Norm, NormKind};
+use crate::scope::Scope;
+use crate::tensor::Tensor;
+
+/// What a [`Block`] is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BlockOptions {
+    /// Attention of the rows among themselves.
+    pub attention: AttentionOptions,
+    /// Feed-forward.
+    pub mlp: MlpOptions,
+    /// Which norm.
+    pub norm: NormKind,
+    /// Added to variances.
+    pub epsilon: f64,
+    /// Norms before attention and feed-forward (Xiong et al. 2020, arXiv:2002.04745) instead of after the residual.
+    pub pre_norm: bool,
+    /// With attention to a memory between both.
+    pub cross: bool,
+}
+
+impl BlockOptions {
+    /// The block of BERT (Devlin et al. 2018): post-norm, layer norm, GELU, without dropout.
+    #[must_use]
+    pub fn new(width: usize, num_heads: usize) -> Self {
+        Self {
+            attention: AttentionOptions::new(width, num_heads),
+            mlp: MlpOptions::new(width),
+            norm: NormKind::Layer,
+            epsilon: 1e-12,
+            pre_norm: false,
+            cross: false,
+        }
+    }
+}
+
+/// What surrounds a block in a call.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockCall<'a> {
+    /// The layout of the rows.
+    pub layout: &'a Layout,
+    /// Positions [n] for rotary ones; those of the layout where `None`.
+    pub positions: Option<&'a Tensor>,
+    /// Who sees whom; everybody in a segment where `None`.
+    pub mask: Option<&'a Mask>,
+    /// What attention between rows and memory looks at.
+    pub memory: Option<Memory<'a>>,
+}
+
+impl<'a> BlockCall<'a> {
+    /// Everybody in a segment sees everybody.
+    #[must_use]
+    pub fn new(layout: &'a Layout) -> Self {
+        Self { layout, positions: None, mask: None, memory: None }
+    }
+
+    /// With a mask.
+    #[must_use]
+    pub fn mask(mut self, mask: Option<&'a Mask>) -> Self {
+        self.mask = mask;
+        self
+    }
+
+    /// With positions.
+    #[must_use]
+    pub fn positions(mut self, positions: Option<&'a Tensor>) -> Self {
+        self.positions = positions;
+        self
+    }
+
+    /// With a memory.
+    #[must_use]
+    pub fn memory(mut self, memory: Option<Memory<'a>>) -> Self {
+        self.memory = memory;
+        self
+    }
+}
+
+/// A block. Weights: `attention.*`, `attention_norm.*`, `cross.*`, `cross_norm.*`, `mlp.*`, `mlp_norm.*`.
+///
+/// Sites, below the block's name: `attention.output`, `mlp.input`, `output`.
+#[derive(Clone)]
+pub struct Block {
+    attention: Attention,
+    attention_norm: Norm,
+    cross: Option<(Attention, Norm)>,
+    mlp: Mlp,
+    mlp_norm: Norm,
+    pre_norm: bool,
+    sites: [String; 3],
+}
+
+impl Block {
+    /// Makes it; `name` (`layers.3`) goes before the names of its sites.
+    ///
+    /// # Errors
+    /// When the heads do not fit or a name is taken.
+    pub fn new(scope: &Scope, name: &str, options: BlockOptions) -> Result<Self> {
+        let BlockOptions { attention, mlp, norm, epsilon, pre_norm, cross } = options;
+        let width = attention.width;
+        let norm_at = |at: &str| Norm::new(&scope.at(at), width, norm, epsilon);
+        let cross_attention = AttentionOptions { rotary: None, ..attention };
+        Ok(Self {
+            attention: Attention::new(&scope.at("attention"), attention)?,
+            attention_norm: norm_at("attention_norm")?,
+            cross: cross
+                .then(|| Ok((Attention::new(&scope.at("cross"), cross_attention)?, norm_at("cross_norm")?)))
+                .transpose()?,
+            mlp: Mlp::new(&scope.at("mlp"), mlp)?,
+            mlp_norm: norm_at("mlp_norm")?,
+            pre_norm,
+            sites: ["attention.output", "mlp.input", "output"].map(|site| format!("{name}.{site}")),
+        })
+    }
+
+    /// Of rows [n, width], the same shape. A block with cross-attention skips it in a call without memory.
+    #[track_caller]
+    #[must_use]
+    pub fn apply(&self, x_nd: &Tensor, call: BlockCall<'_>) -> Tensor {
+        let BlockCall { layout, positions, mask, memory } = call;
+        let [attention_site, mlp_site, output_site] = &self.sites;
+        let mut x_nd = self.residual(x_nd, &self.attention_norm, |x| {
+            site(attention_site, &self.attention.apply(x, layout, positions, mask))
+        });
+        if let (Some((cross, norm)), Some(memory)) = (&self.cross, memory) {
+            x_nd = self.residual(&x_nd, norm, |x| cross.apply_cross(x, layout, memory, None));
+        }
+        let x_nd = self.residual(&x_nd, &self.mlp_norm, |x| self.mlp.apply(&site(mlp_site, x), layout));
+        site(output_site, &x_nd)
+    }
+
+    #[track_caller]
+    fn residual(&self, x: &Tensor, norm: &Norm, part: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+        if self.pre_norm { x + part(&norm.apply(x)) } else { norm.apply(&(x + part(x))) }
+    }
+}

@@ -1,0 +1,20 @@
+//! Layers: plain Rust over operations, shared by all plugins.
+//!
+//! Nothing here crosses the boundary; a plugin may take a layer, copy it, or write its own. Every layer is made under a
+//! [`Scope`](crate::Scope), which gives its weights their names. Rows are [n, d]; see [`Layout`](crate::Layout).
+
+mod attention;
+mod block;
+mod embedding;
+mod linear;
+mod mlp;
+mod norm;
+mod positions;
+
+pub use attention::{Attention, AttentionOptions, Memory, Rotary};
+pub use block::{Block, BlockCall, BlockOptions};
+pub use embedding::Embedding;
+pub use linear::{Linear, LinearHead, LinearOptions};
+pub use mlp::{Mlp, MlpOptions};
+pub use norm::{LayerNorm, Norm, NormKind, RmsNorm};
+pub use positions::sinusoidal;

@@ -1,0 +1,32 @@
+//! Fixed positions.
+
+use crate::dtype::DType;
+use crate::tensor::Tensor;
+
+/// Sinusoidal positions (Vaswani et al. 2017, arXiv:1706.03762, section 3.5): of positions [n], [n, width] with
+/// sin(p / 10000^(2i/width)) at 2i and the cosine at 2i + 1. `width` is even.
+#[track_caller]
+#[must_use]
+pub fn sinusoidal(positions_n: &Tensor, width: usize) -> Tensor {
+    let rates = sinusoidal_rates(width);
+    let angles_nf = positions_n.cast(DType::F32).unsqueeze(1) * Tensor::new(&rates, &[1, rates.len()]);
+    // Sine and cosine of one rate stand side by side.
+    Tensor::stack(&[angles_nf.sin(), angles_nf.cos()], 2).reshape(&[-1, 2 * rates.len() as i64])
+}
+
+/// 10000^(−2i/width) for i below width/2.
+fn sinusoidal_rates(width: usize) -> Vec<f32> {
+    (0..width / 2).map(|index| 10_000_f64.powf(-2.0 * index as f64 / width as f64) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_fall_from_one() {
+        let rates = sinusoidal_rates(4);
+        assert_eq!(rates.len(), 2);
+        assert!((rates[0] - 1.0).abs() < 1e-7 && (rates[1] - 0.01).abs() < 1e-7, "{rates:?}");
+    }
+}

@@ -1,0 +1,78 @@
+//! Scopes: where an instance gets its weights, models and vocabularies from.
+
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::raw::{Object, models, weights};
+use crate::vocabulary::Vocabulary;
+use crate::weight::{Buffer, Init, Weight, WeightOptions};
+
+/// A path for weights, given to an instance while it is made.
+#[derive(Clone)]
+pub struct Scope(Result<Object>);
+
+impl Scope {
+    pub(crate) fn from_object(object: Object) -> Self {
+        Self(Ok(object))
+    }
+
+    pub(crate) fn object(&self) -> Result<&Object> {
+        self.0.as_ref().map_err(Clone::clone)
+    }
+
+    /// The scope `name` below this one (`layers.0`). A name the host refuses comes out when the scope is used.
+    #[must_use]
+    pub fn at(&self, name: &str) -> Self {
+        Self(self.object().and_then(|scope| weights::inner_scope(scope, name)))
+    }
+
+    /// A weight, `f32`, decayed if it has two axes or more.
+    ///
+    /// # Errors
+    /// When the name is taken, or the weight does not fit the checkpoint that is being loaded.
+    pub fn weight(&self, name: &str, dims: &[usize], init: Init) -> Result<Weight> {
+        self.weight_with(name, dims, init, &WeightOptions::new())
+    }
+
+    /// A weight with something particular.
+    ///
+    /// # Errors
+    /// As [`Scope::weight`].
+    pub fn weight_with(&self, name: &str, dims: &[usize], init: Init, options: &WeightOptions) -> Result<Weight> {
+        let made = weights::request(self.object()?, name, dims, init, DType::F32, options, false)?;
+        Ok(Weight::from_object(made))
+    }
+
+    /// A buffer: state without a gradient, saved with the checkpoint.
+    ///
+    /// # Errors
+    /// As [`Scope::weight`].
+    pub fn buffer(&self, name: &str, dims: &[usize], init: Init, dtype: DType) -> Result<Buffer> {
+        let made = weights::request(self.object()?, name, dims, init, dtype, &WeightOptions::new(), true)?;
+        Ok(Buffer::from_object(made))
+    }
+
+    /// The model of a role; the host builds it when it is first asked for.
+    ///
+    /// # Errors
+    /// When the experiment has no `[model.role]`, or its family cannot be built.
+    pub fn model(&self, role: &str) -> Result<Model> {
+        Ok(Model::from_object(models::role(self.object()?, role)?))
+    }
+
+    /// The vocabulary of a modality (`text`).
+    ///
+    /// # Errors
+    /// When the experiment's data has no such modality.
+    pub fn vocabulary(&self, modality: &str) -> Result<Vocabulary> {
+        let json = models::vocabulary(self.object()?, modality)?;
+        Vocabulary::from_json(modality, &json)
+    }
+
+    /// An error about this scope, for families that refuse what they are asked to build.
+    #[track_caller]
+    #[must_use]
+    pub fn refuse(&self, text: impl Into<String>) -> Error {
+        Error::new("plugin/build", text)
+    }
+}
