@@ -1,0 +1,173 @@
+//! A linear layer with its bias and activation as epilogue of the product.
+
+use super::activation::{Activation, activate, activate_backward};
+use super::kernel::{
+    Matrix, Real, add_into, by_dtype, optional_slice, over_rows, over_rows_2, product, require_width, rows_width,
+    slice, sum_over_rows, value,
+};
+use super::reference;
+use crate::{Error, Result, Tensor, Value};
+
+/// `f(x weightᵀ + bias)`: `x [.., i]`, `weight [o, i]`, `bias [o]`, result `[.., o]` in the dtype of `x`.
+///
+/// `weight` and `bias` may have another floating dtype than `x` (f32 beside bf16): their gradients then keep it. A
+/// transposed weight costs no copy.
+///
+/// # Errors
+/// When shapes do not fit or a dtype is not floating.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+    let (rows, inner) = rows_width("linear", x)?;
+    crate::tape::require_float("linear", weight)?;
+    let [outer, weight_inner] = *weight.dims() else {
+        return Err(Error::shape("linear", format!("the weight has shape {:?}", weight.dims()))
+            .with_help("it is [outputs, inputs]"));
+    };
+    if weight_inner != inner {
+        let fact = format!(
+            "the input {:?} has {inner} features, the weight {:?} takes {weight_inner}",
+            x.dims(),
+            weight.dims()
+        );
+        return Err(
+            Error::shape("linear", fact).with_help("the last axes of input and weight [outputs, inputs] are the same")
+        );
+    }
+    require_width("linear", "the bias", bias, outer, x)?;
+    if !x.device().is_cpu() {
+        return reference::linear(x, weight, bias, activation);
+    }
+    let shape = Shape { rows, inner, outer, activation };
+    let bias_value = bias.map(|bias| bias.value().clone());
+    let inputs: Vec<&Tensor> = [Some(x), Some(weight), bias].into_iter().flatten().collect();
+    let keeps = crate::mode::gradients_on() && inputs.iter().any(|input| input.needs_gradient());
+    let (y, before) =
+        by_dtype!(x.value().dtype(), T => forward::<T>(x.value(), weight.value(), bias_value.as_ref(), shape, keeps)?);
+    let (x_value, weight_value) = (x.value().clone(), weight.value().clone());
+    Ok(Tensor::from_op("linear", y, &inputs, move |gradient, needs| {
+        let saved = Saved { x: &x_value, weight: &weight_value, bias: bias_value.as_ref(), before: before.as_ref() };
+        by_dtype!(x_value.dtype(), T => backward::<T>(&saved, gradient, shape, needs))
+    }))
+}
+
+#[derive(Clone, Copy)]
+struct Shape {
+    rows: usize,
+    inner: usize,
+    outer: usize,
+    activation: Activation,
+}
+
+struct Saved<'a> {
+    x: &'a Value,
+    weight: &'a Value,
+    bias: Option<&'a Value>,
+    /// What the activation saw, in the computing type.
+    before: Option<&'a Value>,
+}
+
+/// The elements of a matrix on the CPU with its own strides, in type `T`.
+macro_rules! matrix {
+    ($name:ident: $T:ty = $value:expr) => {
+        let held = if $value.stride().iter().zip($value.dims()).all(|(s, d)| *s > 0 || *d <= 1) {
+            $value.to_dtype(<$T as candle_core::WithDType>::DTYPE)?
+        } else {
+            super::kernel::plain::<$T>($value)?
+        };
+        let (storage, layout) = held.storage_and_layout();
+        let candle_core::Storage::Cpu(cpu) = &*storage else {
+            return Err(crate::Error::argument("linear", "weight and input live on different devices"));
+        };
+        let (rows, columns) = (held.dims()[0], held.dims()[1]);
+        let $name = Matrix::with_strides(
+            &cpu.as_slice::<$T>()?[layout.start_offset()..],
+            rows,
+            columns,
+            (layout.stride()[0], layout.stride()[1]),
+        );
+    };
+}
+
+pub(super) use matrix;
+
+fn forward<T: Real>(
+    x: &Value,
+    weight: &Value,
+    bias: Option<&Value>,
+    shape: Shape,
+    keeps: bool,
+) -> Result<(Value, Option<Value>)> {
+    let Shape { rows, inner, outer, activation } = shape;
+    slice!(elements: T = x);
+    matrix!(weight: T = weight);
+    optional_slice!(bias: T = bias);
+    let mut before = vec![T::zero(); rows * outer];
+    product(&mut before, outer, false, T::one(), Matrix::new(elements, rows, inner, inner), weight.transposed(), true);
+    let mut dims = x.dims().to_vec();
+    if let Some(last) = dims.last_mut() {
+        *last = outer;
+    }
+    if activation == Activation::None {
+        if let Some(bias) = bias {
+            over_rows(&mut before, outer, |_, chunk| chunk.chunks_mut(outer).for_each(|row| add_into(row, bias)));
+        }
+        return Ok((value(before, &dims, x.dtype())?, None));
+    }
+    let mut y = vec![T::zero(); rows * outer];
+    over_rows_2(&mut before, outer, &mut y, outer, |_, before, y| {
+        for (before, y) in before.chunks_mut(outer).zip(y.chunks_mut(outer)) {
+            if let Some(bias) = bias {
+                add_into(before, bias);
+            }
+            activate(activation, before, y);
+        }
+    });
+    let before = if keeps { Some(value(before, &dims, T::DTYPE)?) } else { None };
+    Ok((value(y, &dims, x.dtype())?, before))
+}
+
+fn backward<T: Real>(saved: &Saved, gradient: &Value, shape: Shape, needs: &[bool]) -> Result<Vec<Option<Value>>> {
+    let Shape { rows, inner, outer, activation } = shape;
+    slice!(g: T = gradient);
+    let mut scaled = Vec::new();
+    let g = match saved.before {
+        Some(before) => {
+            slice!(before: T = before);
+            scaled.resize(g.len(), T::zero());
+            over_rows(&mut scaled, outer, |first, dz| {
+                let range = first * outer..first * outer + dz.len();
+                activate_backward(activation, &before[range.clone()], &g[range], dz);
+            });
+            &scaled[..]
+        }
+        None => g,
+    };
+    let mut gradients = vec![None; needs.len()];
+    let dz = Matrix::new(g, rows, outer, outer);
+    if needs[0] {
+        matrix!(weight: T = saved.weight);
+        let mut dx = vec![T::zero(); rows * inner];
+        product(&mut dx, inner, false, T::one(), dz, weight, true);
+        gradients[0] = Some(value(dx, saved.x.dims(), saved.x.dtype())?);
+    }
+    if needs[1] {
+        slice!(x: T = saved.x);
+        let mut dw = vec![T::zero(); outer * inner];
+        product(&mut dw, inner, false, T::one(), dz.transposed(), Matrix::new(x, rows, inner, inner), true);
+        gradients[1] = Some(value(dw, &[outer, inner], saved.weight.dtype())?);
+    }
+    if let Some(bias) = saved.bias
+        && needs[2]
+    {
+        gradients[2] = Some(value(column_sums(g, rows, outer), &[outer], bias.dtype())?);
+    }
+    Ok(gradients)
+}
+
+/// The sum of all rows.
+pub(super) fn column_sums<T: Real>(g: &[T], rows: usize, width: usize) -> Vec<T> {
+    sum_over_rows(rows, width, 1, |rows, sums| {
+        for row in rows {
+            add_into(sums, &g[row * width..(row + 1) * width]);
+        }
+    })
+}
