@@ -94,8 +94,15 @@ impl Object {
     /// A new object, counted for the plugin whose call is running on this thread.
     #[must_use]
     pub fn new(content: impl Into<Content>) -> Arc<Self> {
-        let content = content.into();
-        let live = frame::live();
+        Self::counted(content.into(), frame::live())
+    }
+
+    /// A new object to be lent to a plugin, counted for that one: whoever keeps it is seen.
+    pub(super) fn lent_to(live: &Arc<Live>, content: impl Into<Content>) -> Arc<Self> {
+        Self::counted(content.into(), Some(live.clone()))
+    }
+
+    fn counted(content: Content, live: Option<Arc<Live>>) -> Arc<Self> {
         if let Some(live) = &live {
             live.add(content.index());
         }

@@ -66,7 +66,7 @@ impl ModelInstance {
         let table = provider::required::<Model>(family)?;
         let callee = callee(family, role);
         let scope = Scope::new(context, role, &format!("model `{role}` ({})", family.name()));
-        let lent = Object::new(Content::Scope(scope.clone()));
+        let lent = Object::lent_to(&callee.live, Content::Scope(scope.clone()));
         let call = context.creation();
         let mut pointer = std::ptr::null_mut();
         let built = called(&callee, "build", &call, || {
@@ -123,10 +123,10 @@ impl ModelInstance {
     /// # Errors
     /// The first fault of the pass, the plugin's error, or `plugin/shape` for outputs of another shape.
     pub fn forward(&self, call: &Arc<Call>, request: &ForwardRequest<'_>) -> Result<Arc<Object>> {
-        let layout = Object::new(Content::Layout(request.layout.clone()));
+        let layout = Object::lent_to(&self.callee.live, Content::Layout(request.layout.clone()));
         let masks: Vec<Handle> = request.masks.iter().map(Object::lend).collect();
         let wanted: Vec<Bytes> = request.wanted.iter().map(|name| Bytes::text(name)).collect();
-        let outputs = Object::new(Content::Batch(Batch::default()));
+        let outputs = Object::lent_to(&self.callee.live, Content::Batch(Batch::default()));
         let raw = ModelCall {
             workflow: Bytes::text(request.workflow),
             inputs: request.inputs.lend(),
@@ -243,7 +243,7 @@ impl ModelInstance {
     /// The plugin's error, or a head of that name in this scope.
     pub fn head(self: &Arc<Self>, scope: &Scope, kind: &str, size: u64) -> Result<Arc<HeadInstance>> {
         let scope = scope.at(&self.role).at(kind);
-        let lent = Object::new(Content::Scope(scope.clone()));
+        let lent = Object::lent_to(&self.callee.live, Content::Scope(scope.clone()));
         let head_call = HeadCall { kind: Bytes::text(kind), size };
         let mut number = 0;
         called(&self.callee, &format!("head `{kind}`"), &scope.context().creation(), || {

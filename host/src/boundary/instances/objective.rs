@@ -40,7 +40,7 @@ impl ObjectiveInstance {
         }
         let callee = callee(plugin, "");
         let scope = Scope::new(context, path, &format!("objective `{}`", plugin.name()));
-        let lent = Object::new(Content::Scope(scope.clone()));
+        let lent = Object::lent_to(&callee.live, Content::Scope(scope.clone()));
         let mut pointer = std::ptr::null_mut();
         let created = called(&callee, "new", &context.creation(), || {
             // SAFETY: scope and settings are lent for the call; the place is writable.
@@ -74,7 +74,7 @@ impl ObjectiveInstance {
     /// # Errors
     /// The first fault, the plugin's error, or a loss without parts.
     pub fn loss(&self, call: &Arc<Call>, batch: &Arc<Object>) -> Result<LossResult> {
-        let collector = Object::new(Content::Loss(LossCollector::default()));
+        let collector = Object::lent_to(&self.callee.live, Content::Loss(LossCollector::default()));
         let loss_call = LossCall { batch: batch.lend(), loss: collector.lend() };
         called(&self.callee, "loss", call, || {
             // SAFETY: the instance is alive, the rest is lent for the call.
@@ -128,7 +128,7 @@ impl ObjectiveInstance {
             let text = format!("{} does not provide `{}`", self.callee.plugin, lacuna_abi::name::EVALUATE);
             return Err(Error::new("plugin/interface", text));
         };
-        let rows = Object::new(rows_c.clone());
+        let rows = Object::lent_to(&self.callee.live, rows_c.clone());
         let logits = called_for(&self.callee, "predict", call, |out| {
             let evaluate_call = EvaluateCall { batch: batch.lend(), rows: rows.lend(), logits: out };
             // SAFETY: the instance is alive, the rest is lent for the call.
@@ -150,7 +150,7 @@ impl ObjectiveInstance {
     /// The plugin's error.
     pub fn gradients(&self, call: &Arc<Call>, gradients: Gradients) -> Result<Gradients> {
         let Some(table) = self.gradients else { return Ok(gradients) };
-        let access = Object::new(Content::Gradients(GradientAccess::new(gradients)));
+        let access = Object::lent_to(&self.callee.live, Content::Gradients(GradientAccess::new(gradients)));
         let result = called(&self.callee, "gradients", call, || {
             // SAFETY: the instance is alive, the access is lent for the call.
             unsafe { (table.gradients)(self.instance.pointer, access.lend()) }
