@@ -1,0 +1,260 @@
+//! An objective with its models in f64, and the loss of chosen samples.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use compute::weights::{Resolve, Saved, Weight, Weights};
+use compute::{DType, Device, Gradients, Tensor, Value, ops};
+use experiment::{Experiment, Kind};
+use lacuna_abi::name;
+use serde_json::Value as Json;
+
+use super::samples::Text;
+use super::{Options, samples, schema};
+use crate::boundary::{
+    Call, CallOptions, Collation, Context, LossResult, ModelInstance, Object, ObjectiveInstance, Roles, batch_on_device,
+};
+use crate::error::{Error, Result};
+use crate::loader::{Catalogue, Found, Plugin};
+
+/// The step all calls belong to.
+const STEP: u64 = 1;
+/// Sizes at which a family is run, where it has a setting of that name.
+const TINY: [(&str, i64); 3] = [("width", 16), ("num_layers", 2), ("num_heads", 2)];
+
+/// Settings of the objective and of the family, checked, as JSON objects.
+pub(super) struct Settings {
+    pub(super) objective: String,
+    pub(super) family: String,
+}
+
+/// Reads the overrides as an experiment's would be: same types, same ranges, same suggestions.
+pub(super) fn settings(objective: Option<&Found>, family: &Found, options: &Options) -> Result<Settings> {
+    let model = schema(family, name::MODEL);
+    let mut text =
+        format!("[run]\nsteps = 1\n[data.text]\nfiles = [{}]\n", Json::from(family.path.display().to_string()));
+    text += &format!("[objective]\nuse = {}\n", Json::from(objective.map_or("none", |found| &*found.manifest.name)));
+    text += &format!("[model.encoder]\nfamily = {}\n", Json::from(&*family.manifest.name));
+    for (name, value) in TINY {
+        if model.field(name).is_some_and(|field| field.kind == Kind::Integer) {
+            text += &format!("{name} = {value}\n");
+        }
+    }
+    let overrides: Vec<String> = options
+        .overrides
+        .iter()
+        .map(|text| text.strip_prefix("model.").map_or_else(|| text.clone(), |rest| format!("model.encoder.{rest}")))
+        .collect();
+    let experiment = Experiment::from_text(&text, "conformance".as_ref(), &overrides)?;
+    let objective = match objective {
+        Some(found) => experiment.objective.settings(&schema(found, name::OBJECTIVE))?,
+        None => serde_json::Map::new(),
+    };
+    let family = experiment.model("encoder")?.settings(&model)?;
+    Ok(Settings { objective: Json::Object(objective).to_string(), family: Json::Object(family).to_string() })
+}
+
+/// The same family for every role asked for.
+struct AnyRole {
+    family: &'static Plugin,
+    settings: String,
+    built: Mutex<BTreeMap<String, Option<Arc<ModelInstance>>>>,
+}
+
+impl Roles for AnyRole {
+    fn model(&self, context: &Arc<Context>, role: &str, asker: &str) -> Result<Arc<ModelInstance>> {
+        let built = || self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        match built().insert(role.to_owned(), None) {
+            Some(Some(model)) => {
+                built().insert(role.to_owned(), Some(model.clone()));
+                return Ok(model);
+            }
+            Some(None) => {
+                return Err(Error::new("config/role", format!("{asker} asks for the role `{role}` inside itself")));
+            }
+            None => {}
+        }
+        let model = ModelInstance::build(&self.family, role, context, &self.settings)?;
+        built().insert(role.to_owned(), Some(model.clone()));
+        Ok(model)
+    }
+}
+
+/// What models and objectives are made from: weights in f64, the vocabulary of bytes, one family for all roles.
+pub(super) fn context(family: &'static Plugin, settings: &Settings) -> Arc<Context> {
+    Arc::new(Context {
+        weights: Arc::new(Weights::with_dtype(0, &Device::Cpu, DType::F64)),
+        seed: 0,
+        device: Device::Cpu,
+        vocabularies: BTreeMap::from([("text".to_owned(), samples::vocabulary())]),
+        roles: Arc::new(AnyRole { family, settings: settings.family.clone(), built: Mutex::default() }),
+        log: None,
+    })
+}
+
+/// Options of a call in f64.
+pub(super) fn options(seed: u64, training: bool, gradients: bool) -> CallOptions {
+    let mut options = CallOptions::training(seed, STEP, Device::Cpu);
+    (options.training, options.gradients) = (training, gradients);
+    options.resolve = Resolve { precision: DType::F64, gradients, ..Resolve::default() };
+    options
+}
+
+/// Sum and count of each part of a loss, with its weight.
+pub(super) type Parts = BTreeMap<String, (f64, f64, f64)>;
+
+/// Gradients by the name of their weight.
+pub(super) type Slopes = BTreeMap<String, Vec<f64>>;
+
+/// An objective made ready.
+pub(super) struct World {
+    pub(super) context: Arc<Context>,
+    pub(super) objective: Arc<ObjectiveInstance>,
+    pub(super) plugin: &'static Plugin,
+}
+
+impl World {
+    pub(super) fn new(catalogue: &Catalogue, found: &Found, chosen: &Options) -> Result<Self> {
+        let family = catalogue.find(&chosen.family).map_err(|error| {
+            let error = Error::from(error);
+            let help = error.help.clone().unwrap_or_default();
+            error.with_help(format!("{help}; an objective is checked with a family: choose one with --model"))
+        })?;
+        let settings = settings(Some(found), &family, chosen)?;
+        let plugin = Plugin::open(&found.path, &found.manifest)?;
+        let context = context(Plugin::open(&family.path, &family.manifest)?, &settings);
+        let objective = ObjectiveInstance::create(&plugin, "objective", &context, &settings.objective)?;
+        Ok(Self { context, objective, plugin })
+    }
+
+    /// The samples collated, in plain memory.
+    pub(super) fn collation(&self, texts: &[Text], seed: u64) -> Result<Collation> {
+        let mut first_row = 0;
+        let samples = texts.iter().map(|text| {
+            let sample = text.sample(first_row);
+            first_row += text.len();
+            sample
+        });
+        let collation = Collation::new(samples.collect(), seed, self.objective.name(), 0);
+        self.objective.collate(&Call::new(CallOptions::data(seed)), &collation)?;
+        Ok(collation)
+    }
+
+    /// The batch of these samples; `packed` puts all of them into one sequence.
+    pub(super) fn batch(&self, texts: &[Text], seed: u64, packed: bool) -> Result<Arc<Object>> {
+        let collation = self.collation(texts, seed)?;
+        let tokens = collation.concatenated("text.tokens")?;
+        let mut columns = collation.into_added();
+        columns.insert("text.tokens".to_owned(), tokens);
+        batch_on_device(columns, [("text.layout".to_owned(), layout(texts, packed)?)], &Device::Cpu)
+    }
+
+    /// The loss as the plugin gives it, in training.
+    pub(super) fn loss(&self, batch: &Arc<Object>, seed: u64, gradients: bool) -> Result<LossResult> {
+        self.objective.loss(&Call::new(options(seed, true, gradients)), batch)
+    }
+
+    /// Sums and counts of these samples, without gradients.
+    pub(super) fn parts(&self, texts: &[Text], seed: u64, packed: bool) -> Result<Parts> {
+        let mut parts = Parts::new();
+        add_parts(&mut parts, &self.loss(&self.batch(texts, seed, packed)?, seed, false)?)?;
+        Ok(parts)
+    }
+
+    /// The total over all batches and its gradient: Σ weight · Σ sum / Σ count.
+    pub(super) fn total(&self, batches: &[&[Text]], seed: u64) -> Result<(f64, Slopes)> {
+        let made = batches.iter().map(|texts| self.batch(texts, seed, false)).collect::<Result<Vec<_>>>()?;
+        let mut parts = Parts::new();
+        for batch in &made {
+            add_parts(&mut parts, &self.loss(batch, seed, false)?)?;
+        }
+        let mut gradients = Gradients::default();
+        for batch in &made {
+            if let Some(total) = weighted(self.loss(batch, seed, true)?, &parts)? {
+                compute::backward(&total, None, false, &mut gradients)?;
+            }
+        }
+        let slopes = slopes(&self.context.weights, &gradients)?;
+        Ok((total_of(&parts), slopes))
+    }
+
+    /// The total of one batch as a number.
+    pub(super) fn value(&self, batch: &Arc<Object>, seed: u64) -> Result<f64> {
+        let mut parts = Parts::new();
+        add_parts(&mut parts, &self.loss(batch, seed, false)?)?;
+        Ok(total_of(&parts))
+    }
+}
+
+/// The layout of samples in order; packed, they share one sequence.
+pub(super) fn layout(texts: &[Text], packed: bool) -> Result<compute::layout::Layout> {
+    let lengths: Vec<usize> = texts.iter().map(Text::len).collect();
+    let keys: Vec<u64> = texts.iter().map(Text::id).collect();
+    let sequences = (0..texts.len()).map(|number| if packed { 0 } else { number }).collect();
+    Ok(compute::layout::Layout::new(&lengths, &keys)?.with_sequences(sequences)?)
+}
+
+pub(super) fn add_parts(parts: &mut Parts, result: &LossResult) -> Result<()> {
+    let own = result.parts.iter().map(|part| (part.name.clone(), part.weight, &part.sum, &part.count));
+    let inner = result
+        .auxiliaries
+        .iter()
+        .map(|part| (format!("{}/{}", part.role, part.name), part.weight, &part.sum, &part.count));
+    for (name, weight, sum, count) in own.chain(inner) {
+        let entry = parts.entry(name).or_default();
+        *entry = (weight, entry.1 + sum.item()?, entry.2 + count.item()?);
+    }
+    Ok(())
+}
+
+pub(super) fn total_of(parts: &Parts) -> f64 {
+    parts.values().filter(|(_, _, count)| *count != 0.0).map(|(weight, sum, count)| weight * sum / count).sum()
+}
+
+/// A batch's share of the total, where it has one that leads back to a weight.
+pub(super) fn weighted(result: LossResult, parts: &Parts) -> Result<Option<Tensor>> {
+    let own = result.parts.into_iter().map(|part| (part.name, part.weight, part.sum));
+    let inner =
+        result.auxiliaries.into_iter().map(|part| (format!("{}/{}", part.role, part.name), part.weight, part.sum));
+    let mut total: Option<Tensor> = None;
+    for (name, weight, sum) in own.chain(inner) {
+        let count = parts.get(&name).map_or(0.0, |part| part.2);
+        if count == 0.0 || !sum.needs_gradient() {
+            continue;
+        }
+        let term = ops::mul_scalar(&ops::reshape(&sum, &[])?, weight / count)?;
+        total = Some(match total {
+            Some(total) => ops::add(&total, &term)?,
+            None => term,
+        });
+    }
+    Ok(total)
+}
+
+/// Gradients of all weights that got one, as numbers.
+pub(super) fn slopes(weights: &Weights, gradients: &Gradients) -> Result<Slopes> {
+    let mut slopes = Slopes::new();
+    for weight in weights.owners() {
+        if let Some(gradient) = gradients.get(&weight.leaf()) {
+            slopes.insert(weight.name().to_owned(), numbers(gradient)?);
+        }
+    }
+    Ok(slopes)
+}
+
+/// The elements of a value as f64.
+pub(super) fn numbers(value: &Value) -> Result<Vec<f64>> {
+    let tensor = compute::ops::cast(&Tensor::constant(value.clone()), DType::F64)?;
+    let saved = Saved::of("", tensor.value(), DType::F64)?;
+    Ok(saved
+        .bytes
+        .chunks_exact(8)
+        .map(|bytes| f64::from_le_bytes(bytes.try_into().expect("chunks of eight")))
+        .collect())
+}
+
+/// Replaces the value of a weight.
+pub(super) fn set(weight: &Weight, numbers: &[f64]) -> Result<()> {
+    let tensor = Tensor::from_slice(numbers, weight.shape(), &Device::Cpu)?;
+    Ok(weight.set_value(tensor.value())?)
+}
