@@ -201,6 +201,28 @@ impl Tensor {
         Ok(Self::constant(value))
     }
 
+    /// The one number that the tensor holds. Waits for the device.
+    ///
+    /// # Errors
+    /// When it holds more than one, or none.
+    pub fn item(&self) -> Result<f64> {
+        if self.elements() != 1 {
+            return Err(Error::shape("item", format!("{:?} is not one number", self.dims())).with_help("sum it, or take its mean"));
+        }
+        Ok(self.value().flatten_all()?.to_dtype(candle_core::DType::F64)?.get(0)?.to_scalar()?)
+    }
+
+    /// All elements, row by row, as `u32`. Waits for the device.
+    ///
+    /// # Errors
+    /// When the tensor is not of an integer type.
+    pub fn to_ids(&self) -> Result<Vec<u32>> {
+        if self.dtype().is_float() {
+            return Err(Error::dtype("to_ids", self.dtype()));
+        }
+        Ok(self.value().flatten_all()?.to_dtype(candle_core::DType::U32)?.to_vec1()?)
+    }
+
     /// The value itself.
     #[must_use]
     pub fn value(&self) -> &Value {

@@ -10,6 +10,12 @@ use crate::{DType, Device, Error, Result, Tensor, Value};
 type Compare = fn(&Value, &Value) -> candle_core::Result<Value>;
 
 fn compare(name: &'static str, a: &Tensor, b: &Tensor, with: Compare) -> Result<Tensor> {
+    // Token ids are u32 where they are looked up and i64 where they are labels; i64 holds both exactly.
+    let ids = |x: &Tensor| matches!(x.dtype(), DType::U32 | DType::I64);
+    if a.dtype() != b.dtype() && ids(a) && ids(b) {
+        let wide = |x: &Tensor| x.value().to_dtype(candle_core::DType::I64).map(Tensor::constant);
+        return compare(name, &wide(a)?, &wide(b)?, with);
+    }
     same_dtype(name, a, b)?;
     let shape = broadcast_shape(name, a.dims(), b.dims())?;
     let (a, b) = (a.value().broadcast_as(shape.as_slice())?, b.value().broadcast_as(shape.as_slice())?);
@@ -28,7 +34,7 @@ macro_rules! comparison {
         #[doc = concat!("Where a ", $sign, " b, with broadcasting: bool.")]
         ///
         /// # Errors
-        /// When dtypes differ or shapes do not broadcast.
+        /// When dtypes differ (u32 and i64 may meet) or shapes do not broadcast.
         pub fn $name(a: &Tensor, b: &Tensor) -> Result<Tensor> {
             compare(stringify!($name), a, b, |a, b| a.$method(b))
         }
