@@ -44,8 +44,11 @@ unsafe extern "C" fn retain(object: Handle) {
 
 unsafe extern "C" fn release(object: Handle) {
     // A drop that panics must not leave; nothing can be told to a caller without an answer.
-    // SAFETY: the plugin gives up one count of its own.
-    drop(guard::caught(|| Ok(drop(unsafe { object::take(object) }))));
+    drop(guard::caught(|| {
+        // SAFETY: the plugin gives up one count of its own.
+        drop(unsafe { object::take(object) });
+        Ok(())
+    }));
 }
 
 unsafe extern "C" fn kind(object: Handle) -> u32 {
