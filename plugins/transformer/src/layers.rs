@@ -1,0 +1,59 @@
+//! The blocks, under the names they have in BERT.
+
+use plugin_api::nn::{AttentionOptions, Block, BlockNames, BlockOptions, MlpOptions};
+use plugin_api::prelude::*;
+
+use crate::settings::{Positions, TransformerSettings};
+
+const NAMES: BlockNames<'static> = BlockNames {
+    attention: ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"],
+    attention_norm: "attention.output.LayerNorm",
+    cross: [
+        "crossattention.self.query",
+        "crossattention.self.key",
+        "crossattention.self.value",
+        "crossattention.output.dense",
+    ],
+    cross_norm: "crossattention.output.LayerNorm",
+    mlp: ["intermediate.dense", "output.dense"],
+    mlp_norm: "output.LayerNorm",
+};
+
+/// Block `index`, its weights below `scope`.
+pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope) -> Result<Block> {
+    let (init, output_init) = (Init::Normal(settings.initial_std), Init::Normal(settings.output_std()));
+    let attention = AttentionOptions {
+        width: settings.width,
+        num_heads: settings.num_heads,
+        num_kv_heads: settings.key_value_heads(),
+        head_dim: settings.head_dim(),
+        bias: settings.bias,
+        map_dropout: settings.attention_dropout,
+        dropout: settings.dropout,
+        rotary: match settings.position_kind() {
+            Positions::Rotary(rotary) => Some(rotary),
+            _ => None,
+        },
+        init,
+        output_init,
+    };
+    let mlp = MlpOptions {
+        width: settings.width,
+        ffn: settings.inner_width(),
+        activation: settings.activation(),
+        gated: settings.glu,
+        bias: settings.bias,
+        dropout: settings.dropout,
+        init,
+        output_init,
+    };
+    let options = BlockOptions {
+        attention,
+        mlp,
+        norm: settings.norm_kind(),
+        epsilon: settings.norm_epsilon,
+        pre_norm: settings.pre_norm,
+        cross: false,
+    };
+    Block::named(&scope.at(&index.to_string()), &format!("layers.{index}"), &NAMES, options)
+}
