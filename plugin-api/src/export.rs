@@ -11,9 +11,16 @@
 /// [`Gradients`](crate::Gradients); `Model` for a [`ModelFamily`](crate::ModelFamily), [`Decode`](crate::Decode),
 /// [`Axes`](crate::Axes), [`HuggingFace`](crate::HuggingFace). Version and description are those of the plugin's
 /// `Cargo.toml`, whose library is a `cdylib`.
+///
+/// A conformance check that cannot hold is declared with its reason, which `lacuna plugins info` and `check` show:
+/// `exempt: [("gradients", "straight-through estimator, section 3.2")]` behind `provides`.
 #[macro_export]
 macro_rules! export_plugin {
-    (name: $name:literal, provides: [$($interface:ident<$provider:ty>),+ $(,)?] $(,)?) => {
+    (
+        name: $name:literal,
+        provides: [$($interface:ident<$provider:ty>),+ $(,)?]
+        $(, exempt: [$(($check:literal, $reason:literal)),+ $(,)?])? $(,)?
+    ) => {
         #[cfg(panic = "abort")]
         ::core::compile_error!(
             "a Lacuna plugin must unwind, so that a panic becomes an error: remove `panic = \"abort\"` from the profile"
@@ -30,6 +37,7 @@ macro_rules! export_plugin {
                 version: ::core::env!("CARGO_PKG_VERSION"),
                 doc: ::core::env!("CARGO_PKG_DESCRIPTION"),
                 entries: <Plugin as $crate::__private::Exported>::ENTRIES,
+                exempt: &[$($(($check, $reason)),+)?],
             };
 
             #[used]

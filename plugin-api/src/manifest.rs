@@ -12,6 +12,8 @@ pub struct Manifest {
     pub doc: &'static str,
     /// What it provides.
     pub entries: &'static [Entry],
+    /// Conformance checks that it declares itself exempt from, each with its reason.
+    pub exempt: &'static [(&'static str, &'static str)],
 }
 
 /// Writes as many bytes as there is room for and counts all.
@@ -106,7 +108,18 @@ impl Manifest {
             to.byte(b'}');
             index += 1;
         }
-        to.raw("]}");
+        to.raw("]");
+        let mut index = 0;
+        while index < self.exempt.len() {
+            to.raw(if index == 0 { ",\"exempt\":[{" } else { ",{" });
+            to.field("check", self.exempt[index].0);
+            to.quoted("reason");
+            to.byte(b':');
+            to.quoted(self.exempt[index].1);
+            to.byte(b'}');
+            index += 1;
+        }
+        to.raw(if self.exempt.is_empty() { "}" } else { "]}" });
         to
     }
 
@@ -142,6 +155,7 @@ mod tests {
             Entry { interface: "lacuna.objective/0", settings: r#"[{"name":"rate"}]"#, table: nothing },
             Entry { interface: "lacuna.objective.collate/0", settings: "", table: nothing },
         ],
+        exempt: &[("gradients", "a \"straight-through\" one"), ("packing", "positions")],
     };
     static BYTES: [u8; MANIFEST.len()] = MANIFEST.bytes();
 
@@ -155,6 +169,13 @@ mod tests {
             json!([
                 { "interface": "lacuna.objective/0", "settings": [{ "name": "rate" }] },
                 { "interface": "lacuna.objective.collate/0" }
+            ])
+        );
+        assert_eq!(
+            value["exempt"],
+            json!([
+                { "check": "gradients", "reason": "a \"straight-through\" one" },
+                { "check": "packing", "reason": "positions" }
             ])
         );
         assert!(value["target"].as_str().unwrap().contains('-'));

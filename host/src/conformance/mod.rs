@@ -19,6 +19,7 @@ mod training;
 mod world;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use lacuna_abi::name;
 
@@ -70,6 +71,8 @@ pub fn check(catalogue: &Catalogue, name: &str, options: &Options) -> Result<Rep
 
 /// For a plugin's own tests: checks the plugin `name`, built beside the running test program.
 ///
+/// Call it from one test of its own file: the suite counts the threads of the process.
+///
 /// # Panics
 /// When the plugin isn't there or a check fails, with the report.
 pub fn assert_conforms(name: &str) {
@@ -83,6 +86,9 @@ pub fn assert_conforms(name: &str) {
 pub fn assert_conforms_with(name: &str, overrides: &[&str]) {
     let options =
         Options { overrides: overrides.iter().map(|text| (*text).to_owned()).collect(), ..Options::default() };
+    // A plugin's living objects are counted whoever made them: tests side by side would count each other's.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     match check(&beside_the_test(), name, &options) {
         Ok(report) if report.holds() => println!("{}", report.to_text()),
         Ok(report) => panic!("{}", report.to_text()),

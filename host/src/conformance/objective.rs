@@ -29,11 +29,9 @@ pub(super) fn check(catalogue: &Catalogue, found: &Found, options: &Options, rep
             return Ok(());
         }
     };
-    report.add(
-        SUBJECT,
-        "creates",
-        Ok(format!("with {} in every role, {} numbers to train", options.family, world.context.weights.parameters())),
-    );
+    let (how, numbers) = (if world.causal { "causal " } else { "" }, world.context.weights.parameters());
+    let made = format!("with a {how}{} in every role, {numbers} numbers to train", options.family);
+    report.add(SUBJECT, "creates", Ok(made));
     let texts = samples::all();
     let mut add = |check: &'static str, outcome: Outcome| {
         let outcome = outcome.unwrap_or_else(|error| Err(error.to_string()));
@@ -91,7 +89,7 @@ fn reached(world: &World) -> Outcome {
     let all = missing.len();
     for seed in SEED..SEED + 3 {
         let (_, slopes) = world.total(&[&samples::all()], seed)?;
-        missing.retain(|name| slopes.get(name).is_none_or(|slope| slope.iter().all(|number| *number == 0.0)));
+        missing.retain(|name| !slopes.contains_key(name));
     }
     Ok(match missing.as_slice() {
         [] => Ok(format!("all {all} trainable weights get a gradient")),

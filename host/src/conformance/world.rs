@@ -111,6 +111,8 @@ pub(super) struct World {
     pub(super) context: Arc<Context>,
     pub(super) objective: Arc<ObjectiveInstance>,
     pub(super) plugin: &'static Plugin,
+    /// Whether the models are causal because the objective refused others.
+    pub(super) causal: bool,
 }
 
 impl World {
@@ -120,11 +122,28 @@ impl World {
             let help = error.help.clone().unwrap_or_default();
             error.with_help(format!("{help}; an objective is checked with a family: choose one with --model"))
         })?;
-        let settings = settings(Some(found), &family, chosen)?;
+        let schema = schema(&family, name::MODEL);
+        let open = !chosen.overrides.iter().any(|text| text.starts_with("model.causal="));
+        let has_causal = schema
+            .field("causal")
+            .is_some_and(|field| field.kind == Kind::Bool && field.default == Some(Json::from(false)));
+        match Self::with(found, &family, chosen) {
+            // An objective that predicts what follows refuses models that see it.
+            Err(error) if open && has_causal && !error.frames.is_empty() => {
+                let mut causal = chosen.clone();
+                causal.overrides.push("model.causal=true".into());
+                Self::with(found, &family, &causal).map(|world| Self { causal: true, ..world }).map_err(|_| error)
+            }
+            made => made,
+        }
+    }
+
+    fn with(found: &Found, family: &Found, chosen: &Options) -> Result<Self> {
+        let settings = settings(Some(found), family, chosen)?;
         let plugin = Plugin::open(&found.path, &found.manifest)?;
         let context = context(Plugin::open(&family.path, &family.manifest)?, &settings);
         let objective = ObjectiveInstance::create(&plugin, "objective", &context, &settings.objective)?;
-        Ok(Self { context, objective, plugin })
+        Ok(Self { context, objective, plugin, causal: false })
     }
 
     /// The samples collated, in plain memory.

@@ -1,15 +1,13 @@
 //! What every plugin has to hold: finite losses, right gradients, batches that may be divided and packed.
 
+use lacuna::conformance::{assert_conforms, assert_conforms_with};
+
+/// All ways of choosing. One test: the suite counts the threads of the process.
 #[test]
 fn conforms() {
-    lacuna::conformance::assert_conforms("mlm");
-}
-
-/// The other ways of choosing.
-#[test]
-fn whole_words_and_spans_conform() {
+    assert_conforms("mlm");
     for unit in ["objective.unit=word", "objective.unit=span"] {
-        lacuna::conformance::assert_conforms_with("mlm", &[unit, "objective.mask_rate=0.4"]);
+        assert_conforms_with("mlm", &[unit, "objective.mask_rate=0.4"]);
     }
-    lacuna::conformance::assert_conforms_with("mlm", &["objective.exact=true"]);
+    assert_conforms_with("mlm", &["objective.exact=true"]);
 }

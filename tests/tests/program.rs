@@ -1,0 +1,130 @@
+//! The program's commands as a user types them: results, machine-readable output, exit codes, suggestions.
+
+use lacuna_tests::Sandbox;
+
+#[test]
+fn a_run_and_everything_that_is_done_with_it() {
+    let sandbox = Sandbox::new("mlm");
+    let result = sandbox.run(&["--json", "run", "tiny.toml", "--out", "one"]).ended(0).json();
+    assert_eq!((&result["ended"], &result["step"]), (&"done".into(), &12.into()));
+    let loss = result["held_out"]["loss"].as_f64().expect("a held-out loss");
+    assert!(
+        loss.is_finite() && result["held_out"]["unigram_loss"].as_f64().is_some_and(|unigram| unigram > 1.0),
+        "{result}"
+    );
+    assert!(result["parameters"].as_u64().is_some_and(|count| count > 1000), "{result}");
+    for file in
+        ["experiment.toml", "metrics.jsonl", "report.html", "checkpoints/last/model.safetensors", "tokenizer.json"]
+    {
+        assert!(sandbox.file("one").join(file).is_file(), "the run folder has no {file}");
+    }
+    let record = std::fs::read_to_string(sandbox.file("one/experiment.toml")).expect("the record can be read");
+    assert!(record.contains("mask_rate = 0.15 # default") && record.contains("tiny.toml, line"), "{record}");
+
+    let measured = sandbox.run(&["--json", "eval", "one"]).ended(0).json();
+    let again = measured["held_out"]["loss"].as_f64().expect("a held-out loss");
+    assert!((again - loss).abs() < 1e-6, "the run says {loss}, the evaluation {again}");
+    let filled = sandbox
+        .run(&["--json", "eval", "one", "--batches", "0", "--fill", "the ___ of the king", "--guesses", "2"])
+        .ended(0)
+        .json();
+    assert!(filled["filled"].as_array().is_some_and(|all| all.len() == 1), "{filled}");
+
+    let _ = sandbox.run(&["run", "tiny.toml", "--out", "two", "objective.mask_rate=0.3", "run.seed=4"]).ended(0);
+    let table = sandbox.run(&["compare", "one", "two", "--html", "both.html"]).ended(0);
+    assert!(table.out.contains("mask_rate") && sandbox.file("both.html").is_file(), "{}", table.out);
+    let _ = sandbox.run(&["--json", "compare", "one", "two"]).ended(0).json();
+    let missing = sandbox.run(&["eval", "three"]).ended(2);
+    assert!(missing.error().contains("three"), "{}", missing.err);
+    let missing = sandbox.run(&["eval", "one", "--checkpoint", "first"]).ended(2);
+    assert!(missing.error().contains("last"), "{}", missing.err);
+}
+
+#[test]
+fn without_out_runs_are_numbered() {
+    let sandbox = Sandbox::new("mlm");
+    for number in 1..=2 {
+        let result = sandbox.run(&["--json", "run", "tiny.toml", "run.steps=2"]).ended(0).json();
+        assert!(result["run"].as_str().is_some_and(|run| run.ends_with(&format!("runs/tiny-000{number}"))), "{result}");
+    }
+}
+
+#[test]
+fn wrong_requests_end_with_2_and_a_suggestion() {
+    let sandbox = Sandbox::new("mlm");
+    let cases: [(&[&str], &[&str]); 8] = [
+        (
+            &["run", "tiny.toml", "objective.mask_rat=0.3"],
+            &["error[config/unknown-setting]", "did you mean `mask_rate`"],
+        ),
+        (&["run", "tiny.toml", "objective.mask_rate=3.0"], &["error[config/range]", "mask_rate", "command line"]),
+        (&["run", "tiny.toml", "objectiv.mask_rate=0.3"], &["objectiv", "objective"]),
+        (&["run", "tiny.toml", "run.stps=3"], &["did you mean `steps`"]),
+        (&["run", "missing.toml"], &["missing.toml"]),
+        (&["run", "tiny.toml", "data.text.files=[\"nowhere.txt\"]"], &["nowhere.txt"]),
+        (&["run", "tiny.toml", "objective.use=mln"], &["did you mean `mlm`"]),
+        (&["plugins", "info", "transfomer"], &["did you mean `transformer`"]),
+    ];
+    for (arguments, expected) in cases {
+        let ran = sandbox.run(arguments).ended(2);
+        let error = ran.error();
+        for words in expected {
+            assert!(error.contains(words), "{}\nno `{words}` in {error}", ran.command);
+        }
+        assert!(ran.out.is_empty(), "{} wrote to standard output: {}", ran.command, ran.out);
+    }
+    assert!(!sandbox.file("runs").exists());
+}
+
+#[test]
+fn plugins_are_listed_and_explained() {
+    let sandbox = Sandbox::new("mlm");
+    let list = sandbox.run(&["--json", "plugins"]).ended(0).json();
+    let names: Vec<&str> =
+        list["plugins"].as_array().into_iter().flatten().filter_map(|plugin| plugin["name"].as_str()).collect();
+    for name in ["clm", "misbehaving", "mlm", "transformer"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let text = sandbox.run(&["plugins", "list"]).ended(0).out;
+    assert!(text.contains("mlm") && text.contains("model family") && text.contains("objective"), "{text}");
+    let info = sandbox.run(&["plugins", "info", "mlm"]).ended(0).out;
+    for words in ["mask_rate", "default 0.15", "from 0.01 to 0.9", "lacuna.objective/0", "rustc"] {
+        assert!(info.contains(words), "no {words} in {info}");
+    }
+    let page = sandbox.run(&["plugins", "info", "mlm", "--markdown"]).ended(0).out;
+    assert!(page.starts_with("# mlm") && page.contains("| `mask_rate` |"), "{page}");
+    assert_eq!(sandbox.run(&["--json", "plugins", "info", "mlm"]).ended(0).json()["name"], "mlm");
+}
+
+#[test]
+fn data_is_inspected_and_prepared() {
+    let sandbox = Sandbox::new("mlm");
+    let inspected = sandbox.run(&["--json", "data", "inspect", "text.txt"]).ended(0).json();
+    assert!(inspected.is_object(), "{inspected}");
+    let first = sandbox.run(&["data", "prepare", "tiny.toml"]).ended(0);
+    assert!(!first.out.is_empty(), "{first:?}");
+    let _ = sandbox.run(&["data", "prepare", "tiny.toml"]).ended(0);
+}
+
+#[test]
+fn doctor_names_plugins_and_devices() {
+    let sandbox = Sandbox::new("mlm");
+    let facts = sandbox.run(&["--json", "doctor"]).ended(0).json();
+    assert_eq!(facts["boundary"], 1);
+    assert!(facts["plugins"].as_array().is_some_and(|plugins| plugins.len() >= 4), "{facts}");
+    assert!(sandbox.run(&["doctor"]).ended(0).out.contains("plugins"));
+}
+
+#[test]
+fn new_plugins_overwrite_nothing_and_have_good_names() {
+    let sandbox = Sandbox::new("mlm");
+    let made = sandbox.run(&["--json", "plugins", "new", "span", "--objective"]).ended(0).json();
+    assert_eq!(made["commands"].as_array().map(Vec::len), Some(3), "{made}");
+    assert!(sandbox.file("span/src/lib.rs").is_file());
+    let again = sandbox.run(&["plugins", "new", "span", "--model"]).ended(2);
+    assert!(again.error().contains("is there already"), "{}", again.err);
+    let wrong = sandbox.run(&["plugins", "new", "2Span", "--objective"]).ended(2);
+    assert!(wrong.error().contains("lower-case"), "{}", wrong.err);
+    let neither = sandbox.run(&["plugins", "new", "other"]);
+    assert_eq!(neither.code, Some(2), "{}", neither.err);
+}
