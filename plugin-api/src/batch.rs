@@ -11,7 +11,7 @@ use crate::tensor::Tensor;
 
 /// Named columns: what the data threads collated, what goes into a model, what comes out of it.
 ///
-/// Token ids are `text.tokens`, `u32` [n]; the rows' layout is `text.layout`.
+/// Token ids are `text.tokens`, `u32` `[n]`; the rows' layout is `text.layout`.
 #[derive(Clone)]
 pub struct Batch(Object);
 

@@ -27,7 +27,7 @@ impl<'a> Samples<'a> {
         (0..self.len()).map(move |index| Sample { collation, index })
     }
 
-    /// Adds a column [len] to the batch.
+    /// Adds a column `[len]` to the batch.
     ///
     /// # Errors
     /// When the name is taken.
@@ -95,8 +95,8 @@ impl Sample<'_> {
         self.collation.first_row(self.index, modality)
     }
 
-    /// The first `count` draws of a stream, uniform in (0, 1). They depend on seed, stream, epoch and sample alone, so the
-    /// number of data threads changes nothing.
+    /// The first `count` draws of a stream, uniform in (0, 1). They depend on seed, stream, epoch and sample alone, so
+    /// the number of data threads changes nothing.
     ///
     /// # Errors
     /// When the host refuses the stream's name.

@@ -63,7 +63,7 @@ impl Error {
         Self::new("plugin/unsupported", text)
     }
 
-    /// Says how to mend it. An error of the host keeps its own help, which comes first.
+    /// Says how to mend it. An error of the host keeps its own help instead.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         let added = text.into();

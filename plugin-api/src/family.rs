@@ -27,7 +27,7 @@ pub trait ModelFamily: Sized + Send + Sync + 'static {
     /// When settings do not fit together.
     fn build(settings: Self::Settings, scope: &Scope) -> Result<Self>;
 
-    /// Runs it. The hidden rows must be [n, width] for the n rows of the layout.
+    /// Runs it. The hidden rows must be `[n, width]` for the n rows of the layout.
     ///
     /// # Errors
     /// When it is asked for what it cannot do.
@@ -47,7 +47,7 @@ pub trait ModelFamily: Sized + Send + Sync + 'static {
 
 /// A head that a family built.
 pub trait HeadModule: Send + Sync {
-    /// Of hidden rows [c, d]: [c, outputs].
+    /// Of hidden rows `[c, d]`: `[c, outputs]`.
     ///
     /// # Errors
     /// When it fails.
@@ -104,19 +104,19 @@ impl Forward {
         &self.workflow
     }
 
-    /// Token ids [n].
+    /// Token ids `[n]`.
     #[must_use]
     pub fn tokens(&self) -> Option<Tensor> {
         self.tokens.clone()
     }
 
-    /// In place of tokens: embeddings [n, d].
+    /// In place of tokens: embeddings `[n, d]`.
     #[must_use]
     pub fn embeddings(&self) -> Option<Tensor> {
         self.embeddings.clone()
     }
 
-    /// In place of tokens: the hidden rows [n, d] that enter the first layer to run.
+    /// In place of tokens: the hidden rows `[n, d]` that enter the first layer to run.
     #[must_use]
     pub fn hidden(&self) -> Option<Tensor> {
         self.hidden.clone()

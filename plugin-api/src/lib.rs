@@ -1,27 +1,28 @@
 //! The one crate a Lacuna plugin links.
 //!
 //! A plugin says what is to be learnt (an [`Objective`]) or what learns it (a [`ModelFamily`]). The host owns the rest:
-//! data, devices, gradients, the loop, checkpoints. A plugin is a `cdylib` that holds no numbers of its own: everything it
-//! computes with are handles on what the host keeps, so that one compiled plugin serves every device and survives new
-//! hosts and new compilers.
+//! data, devices, gradients, the loop, checkpoints. A plugin is a `cdylib` that holds no numbers of its own: everything
+//! it computes with are handles on what the host keeps, so that one compiled plugin serves every device and survives
+//! new hosts and new compilers.
 //!
 //! # The model
 //!
-//! - **Operations do not fail.** `&a + &b` gives a [`Tensor`], not a `Result`. What cannot be computed is *poisoned*: it
-//!   remembers operation, shapes and the line in the plugin's source, and the host reports the first such fault when the
-//!   plugin's function returns. `?` stands where something asked of the host may be missing: a column, a role, a shape.
-//! - **Tokens travel as rows.** Tokens are [n], hidden rows [n, d], without padding; a [`Layout`] says which rows belong
-//!   together, a [`Mask`] who may attend to whom. Row numbers made in collation select the rows a loss looks at.
-//! - **Weights are slots.** A [`Weight`] goes wherever an operation takes a tensor; the host decides at each use what it
-//!   shows: the trained value, an average, a low-rank or masked view.
+//! - **Operations do not fail.** `&a + &b` gives a [`Tensor`], not a `Result`. What cannot be computed is *poisoned*:
+//!   it remembers operation, shapes and the line in the plugin's source, and the host reports the first such fault when
+//!   the plugin's function returns. `?` stands where something asked of the host may be missing: a column, a role, a
+//!   shape.
+//! - **Tokens travel as rows.** Tokens are `[n]`, hidden rows `[n, d]`, without padding; a [`Layout`] says which rows
+//!   belong together, a [`Mask`] who may attend to whom. Row numbers made in collation select the rows a loss looks at.
+//! - **Weights are slots.** A [`Weight`] goes wherever an operation takes a tensor; the host decides at each use what
+//!   it shows: the trained value, an average, a low-rank or masked view.
 //! - **A loss is a sum with its count.** The host divides by the count of the global batch, so accumulation and several
 //!   ranks change nothing. See [`Loss`].
 //! - **Random numbers are functions** of seed, step and row ([`random`], [`Sample::uniforms`]): a step can be replayed.
 //!
 //! # A complete plugin
 //!
-//! Masked language modelling (Devlin et al. 2018, arXiv:1810.04805, section 3.1), every chosen token masked. Axes: n rows,
-//! d width, c chosen, v vocabulary.
+//! Masked language modelling (Devlin et al. 2018, arXiv:1810.04805, section 3.1), every chosen token masked. Axes: n
+//! rows, d width, c chosen, v vocabulary.
 //!
 //! ```no_run
 //! use plugin_api::prelude::*;

@@ -49,7 +49,7 @@ impl Mask {
         Self(one(op::MASK_CAUSAL, &[], &[], Location::caller()))
     }
 
-    /// Causal, except that everybody sees the first `lengths` (`u32` [b]) positions of the segment.
+    /// Causal, except that everybody sees the first `lengths` (`u32` `[b]`) positions of the segment.
     #[track_caller]
     #[must_use]
     pub fn prefix(lengths: &Tensor) -> Self {
@@ -64,21 +64,21 @@ impl Mask {
         Self(one(op::MASK_WINDOW, &[], &attributes, Location::caller()))
     }
 
-    /// Only rows where `visible` (truth values [n]) is true are seen by anybody.
+    /// Only rows where `visible` (truth values `[n]`) is true are seen by anybody.
     #[track_caller]
     #[must_use]
     pub fn keys(visible: &Tensor) -> Self {
         Self(one(op::MASK_KEYS, &[Some(visible.object())], &[], Location::caller()))
     }
 
-    /// Written out: truth values [b or 1, h or 1, tq, tk].
+    /// Written out: truth values `[b or 1, h or 1, tq, tk]`.
     #[track_caller]
     #[must_use]
     pub fn dense(visible: &Tensor) -> Self {
         Self(one(op::MASK_DENSE, &[Some(visible.object())], &[], Location::caller()))
     }
 
-    /// Numbers added to the scores, with gradient: [b or 1, h or 1, tq, tk].
+    /// Numbers added to the scores, with gradient: `[b or 1, h or 1, tq, tk]`.
     #[track_caller]
     #[must_use]
     pub fn bias(bias: &Tensor) -> Self {

@@ -67,7 +67,7 @@ impl Model {
         Self(object)
     }
 
-    /// Hidden rows [n, d] of tokens [n].
+    /// Hidden rows `[n, d]` of tokens `[n]`.
     ///
     /// # Errors
     /// When the family fails.
@@ -117,7 +117,7 @@ impl HostObject for Head {
 }
 
 impl Head {
-    /// Of hidden rows [c, d]: [c, outputs].
+    /// Of hidden rows `[c, d]`: `[c, outputs]`.
     ///
     /// # Errors
     /// When the family fails.
@@ -147,17 +147,17 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// Token ids [n].
+    /// Token ids `[n]`.
     pub fn tokens(self, tokens_n: &'a Tensor) -> Self {
         self.input("tokens", tokens_n)
     }
 
-    /// In place of tokens: what the embedding would give, [n, d].
+    /// In place of tokens: what the embedding would give, `[n, d]`.
     pub fn embeddings(self, embeddings_nd: &'a Tensor) -> Self {
         self.input("embeddings", embeddings_nd)
     }
 
-    /// In place of tokens: the hidden rows [n, d] that enter layer `first` of [`Pass::layers`].
+    /// In place of tokens: the hidden rows `[n, d]` that enter layer `first` of [`Pass::layers`].
     pub fn hidden(self, hidden_nd: &'a Tensor) -> Self {
         self.input("hidden", hidden_nd)
     }
@@ -229,7 +229,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// What a forward pass gives: hidden rows [n, d], and more by name.
+/// What a forward pass gives: hidden rows `[n, d]`, and more by name.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Output {
@@ -238,7 +238,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Hidden rows [n, d].
+    /// Hidden rows `[n, d]`.
     pub fn new(hidden_nd: Tensor) -> Self {
         Self { hidden: hidden_nd, further: Vec::new() }
     }
@@ -249,7 +249,7 @@ impl Output {
         self
     }
 
-    /// Hidden rows [n, d].
+    /// Hidden rows `[n, d]`.
     #[must_use]
     pub fn hidden(&self) -> &Tensor {
         &self.hidden
@@ -261,11 +261,11 @@ impl Output {
     /// When it was not asked for.
     #[track_caller]
     pub fn get(&self, name: &str) -> Result<&Tensor> {
-        let found = self.further.iter().find(|(known, _)| known == name);
-        found.map(|(_, tensor)| tensor).ok_or_else(|| {
-            Error::new("plugin/output", format!("the pass has no output `{name}`"))
-                .help("ask for it with `.want(name)`")
-        })
+        match self.further.iter().find(|(known, _)| known == name) {
+            Some((_, tensor)) => Ok(tensor),
+            None => Err(Error::new("plugin/output", format!("the pass has no output `{name}`"))
+                .help(format!("ask for it with `.want(\"{name}\")`"))),
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub trait Collate: Objective {
 
 /// Predictions of a trained objective, for filling gaps and for evaluators.
 pub trait Evaluate: Objective {
-    /// Logits [c, v] for the rows `rows_c` (`i64`) of a batch whose gaps hold the mask token.
+    /// Logits `[c, v]` for the rows `rows_c` (`i64`) of a batch whose gaps hold the mask token.
     ///
     /// # Errors
     /// When the batch lacks a column or a model fails.
@@ -267,8 +267,9 @@ impl Loss {
     }
 }
 
-/// First-order gradients of `outputs` with respect to `wrt`, without touching what the step accumulates; `None` where an
-/// output does not depend on it. `seeds` start the pass, ones where `None`; `keep` leaves the tape for the step's own pass.
+/// First-order gradients of `outputs` with respect to `wrt`, without touching what the step accumulates; `None` where
+/// an output does not depend on it. `seeds` start the pass, ones where `None`; `keep` leaves the tape for the step's
+/// own pass.
 ///
 /// # Errors
 /// When the tape does not reach that far.
@@ -283,8 +284,8 @@ pub fn grad(
 
 /// Gives `outputs`, computed without gradients from `inputs`, a backward pass of their own, made of tensor operations.
 ///
-/// `backward` gets `saved` and the gradients of the outputs (`None` where none came) and returns a gradient, or `None`, for
-/// each input. It is called on the thread of the step.
+/// `backward` gets `saved` and the gradients of the outputs (`None` where none came) and returns a gradient, or `None`,
+/// for each input. It is called on the thread of the step.
 #[track_caller]
 #[must_use]
 pub fn custom<F>(name: &str, inputs: &[&Tensor], outputs: &[&Tensor], saved: &[&Tensor], backward: F) -> Vec<Tensor>

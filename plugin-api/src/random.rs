@@ -35,7 +35,7 @@ impl<const N: usize> Extent for [usize; N] {
     }
 }
 
-/// The rows of a layout and the features of each: [n, features].
+/// The rows of a layout and the features of each: `[n, features]`.
 impl Extent for (&Layout, usize) {
     fn draw(&self, number: u32, attributes: &[Attr<'_>], at: &'static Location<'static>) -> Tensor {
         let features = Attr::Integer(key::FEATURES, integer(self.1));
@@ -88,7 +88,8 @@ pub fn integers_below(over: &(impl Extent + ?Sized), high: u32, stream: &str) ->
     over.draw(op::INTEGERS, &attributes, Location::caller())
 }
 
-/// Standard Gumbel, `f32`: added to logits, the argmax is a draw from their softmax (Jang et al. 2016, arXiv:1611.01144).
+/// Standard Gumbel, `f32`: added to logits, the argmax is a draw from their softmax (Jang et al. 2016,
+/// arXiv:1611.01144).
 #[track_caller]
 #[must_use]
 pub fn gumbel(over: &(impl Extent + ?Sized), stream: &str) -> Tensor {

@@ -7,13 +7,14 @@ use crate::error::{Error, Result};
 /// A table of an experiment file. Derive it: `#[derive(Settings)]`.
 ///
 /// Each field takes `#[setting(…)]` with
-/// - `default = 0.15` (also `true`, `"token"`, `[0.9, 0.999]`); a field without one is required, an `Option` may be left out;
+/// - `default = 0.15` (also `true`, `"token"`, `[0.9, 0.999]`); a field without one is required, an `Option` may be
+///   left out;
 /// - `range = 0.01..=0.9` for numbers, or `0.0..1.0` (1 excluded), `1..`; for lists, of each element;
 /// - `above = 0.0`, `below = 1.0`: the bound itself is excluded;
 /// - `choices = ["token", "word"]` for text; for lists, of each element;
 ///
-/// and is of type `bool`, an integer, `f64`, `f32`, `String`, `Vec<f64>`, `Vec<i64>`, `Vec<String>`, or `Option` of these. The
-/// doc comment is what users read.
+/// and is of type `bool`, an integer, `f64`, `f32`, `String`, `Vec<f64>`, `Vec<i64>`, `Vec<String>`, or `Option` of
+/// these. The doc comment is what users read.
 ///
 /// ```
 /// use plugin_api::prelude::*;

@@ -146,7 +146,7 @@ impl Weight {
         weights::view(&self.0, 1, &[&delta.0], 0.0)
     }
 
-    /// Shows it as its value plus `scale` · up [out, r] · down [r, in] (Hu et al. 2021, arXiv:2106.09685).
+    /// Shows it as its value plus `scale` · up `[out, r]` · down `[r, in]` (Hu et al. 2021, arXiv:2106.09685).
     ///
     /// # Errors
     /// When the shapes do not fit.

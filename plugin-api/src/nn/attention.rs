@@ -96,7 +96,7 @@ impl AttentionOptions {
 /// What cross-attention looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory<'a> {
-    /// Rows [m, width].
+    /// Rows `[m, width]`.
     pub rows: &'a Tensor,
     /// Their layout, with as many segments as that of the queries.
     pub layout: &'a Layout,
@@ -118,22 +118,32 @@ impl Attention {
     /// # Errors
     /// When the heads do not fit or a name is taken.
     pub fn new(scope: &Scope, options: AttentionOptions) -> Result<Self> {
+        Self::named(scope, ["query", "key", "value", "output"], options)
+    }
+
+    /// Makes it with other names for query, key, value and output below the scope, for families that follow a published
+    /// one.
+    ///
+    /// # Errors
+    /// As [`Attention::new`].
+    pub fn named(scope: &Scope, names: [&str; 4], options: AttentionOptions) -> Result<Self> {
         options.check()?;
+        let [query, key, value, output] = names.map(|name| scope.at(name));
         let AttentionOptions { width, num_heads, num_kv_heads, head_dim, bias, init, output_init, .. } = options;
         let inner = LinearOptions::new().bias(bias).init(init);
         let of_keys = inner.clone().axes("kv_heads*head_dim,width");
         let of_output = LinearOptions::new().bias(bias).init(output_init).axes("width,heads*head_dim");
         Ok(Self {
-            query: Linear::new(&scope.at("query"), width, num_heads * head_dim, &inner.axes("heads*head_dim,width"))?,
-            key: Linear::new(&scope.at("key"), width, num_kv_heads * head_dim, &of_keys)?,
-            value: Linear::new(&scope.at("value"), width, num_kv_heads * head_dim, &of_keys)?,
-            output: Linear::new(&scope.at("output"), num_heads * head_dim, width, &of_output)?,
+            query: Linear::new(&query, width, num_heads * head_dim, &inner.axes("heads*head_dim,width"))?,
+            key: Linear::new(&key, width, num_kv_heads * head_dim, &of_keys)?,
+            value: Linear::new(&value, width, num_kv_heads * head_dim, &of_keys)?,
+            output: Linear::new(&output, num_heads * head_dim, width, &of_output)?,
             options,
         })
     }
 
-    /// Rows [n, width] among themselves: the same shape. `positions` [n] turn queries and keys where rotary positions are
-    /// asked for; those of the layout where `None`.
+    /// Rows `[n, width]` among themselves: the same shape. `positions` `[n]` turn queries and keys where rotary
+    /// positions are asked for; those of the layout where `None`.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, layout: &Layout, positions: Option<&Tensor>, mask: Option<&Mask>) -> Tensor {
@@ -148,7 +158,7 @@ impl Attention {
         self.finish(AttentionCall::new(&query, &key, &value, layout), layout, mask)
     }
 
-    /// Rows [n, width] looking at a memory: the shape of the rows. Without rotary positions.
+    /// Rows `[n, width]` looking at a memory: the shape of the rows. Without rotary positions.
     #[track_caller]
     #[must_use]
     pub fn apply_cross(&self, x_nd: &Tensor, layout: &Layout, memory: Memory<'_>, mask: Option<&Mask>) -> Tensor {
@@ -157,13 +167,13 @@ impl Attention {
         self.finish(AttentionCall::new(&query, &key, &value, layout).keys_of(memory.layout), layout, mask)
     }
 
-    /// Queries [n, h, k].
+    /// Queries `[n, h, k]`.
     #[track_caller]
     fn queries(&self, x_nd: &Tensor) -> Tensor {
         split(&self.query, x_nd, self.options.num_heads, self.options.head_dim)
     }
 
-    /// Keys and values [n, g, k].
+    /// Keys and values `[n, g, k]`.
     #[track_caller]
     fn keys_values(&self, x_nd: &Tensor) -> (Tensor, Tensor) {
         let AttentionOptions { num_kv_heads, head_dim, .. } = self.options;

@@ -40,12 +40,44 @@ impl BlockOptions {
     }
 }
 
+/// Where the parts of a [`Block`] lie below its scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockNames<'a> {
+    /// Query, key, value, output.
+    pub attention: [&'a str; 4],
+    /// The norm that goes with it.
+    pub attention_norm: &'a str,
+    /// Query, key, value, output of the attention to a memory.
+    pub cross: [&'a str; 4],
+    /// The norm that goes with it.
+    pub cross_norm: &'a str,
+    /// The first and the last layer.
+    pub mlp: [&'a str; 2],
+    /// The norm that goes with them.
+    pub mlp_norm: &'a str,
+}
+
+impl BlockNames<'_> {
+    /// The names of [`Block::new`].
+    #[must_use]
+    pub fn usual(gated: bool) -> Self {
+        Self {
+            attention: ["attention.query", "attention.key", "attention.value", "attention.output"],
+            attention_norm: "attention_norm",
+            cross: ["cross.query", "cross.key", "cross.value", "cross.output"],
+            cross_norm: "cross_norm",
+            mlp: [if gated { "mlp.gate_up" } else { "mlp.up" }, "mlp.down"],
+            mlp_norm: "mlp_norm",
+        }
+    }
+}
+
 /// What surrounds a block in a call.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockCall<'a> {
     /// The layout of the rows.
     pub layout: &'a Layout,
-    /// Positions [n] for rotary ones; those of the layout where `None`.
+    /// Positions `[n]` for rotary ones; those of the layout where `None`.
     pub positions: Option<&'a Tensor>,
     /// Who sees whom; everybody in a segment where `None`.
     pub mask: Option<&'a Mask>,
@@ -102,24 +134,32 @@ impl Block {
     /// # Errors
     /// When the heads do not fit or a name is taken.
     pub fn new(scope: &Scope, name: &str, options: BlockOptions) -> Result<Self> {
+        Self::named(scope, name, &BlockNames::usual(options.mlp.gated), options)
+    }
+
+    /// Makes it with other names below the scope, for families that follow a published one.
+    ///
+    /// # Errors
+    /// As [`Block::new`].
+    pub fn named(scope: &Scope, name: &str, names: &BlockNames<'_>, options: BlockOptions) -> Result<Self> {
         let BlockOptions { attention, mlp, norm, epsilon, pre_norm, cross } = options;
         let width = attention.width;
         let norm_at = |at: &str| Norm::new(&scope.at(at), width, norm, epsilon);
         let cross_attention = AttentionOptions { rotary: None, ..attention };
         Ok(Self {
-            attention: Attention::new(&scope.at("attention"), attention)?,
-            attention_norm: norm_at("attention_norm")?,
+            attention: Attention::named(scope, names.attention, attention)?,
+            attention_norm: norm_at(names.attention_norm)?,
             cross: cross
-                .then(|| Ok((Attention::new(&scope.at("cross"), cross_attention)?, norm_at("cross_norm")?)))
+                .then(|| Ok((Attention::named(scope, names.cross, cross_attention)?, norm_at(names.cross_norm)?)))
                 .transpose()?,
-            mlp: Mlp::new(&scope.at("mlp"), mlp)?,
-            mlp_norm: norm_at("mlp_norm")?,
+            mlp: Mlp::named(scope, names.mlp, mlp)?,
+            mlp_norm: norm_at(names.mlp_norm)?,
             pre_norm,
             sites: ["attention.output", "mlp.input", "output"].map(|site| format!("{name}.{site}")),
         })
     }
 
-    /// Of rows [n, width], the same shape. A block with cross-attention skips it in a call without memory.
+    /// Of rows `[n, width]`, the same shape. A block with cross-attention skips it in a call without memory.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, call: BlockCall<'_>) -> Tensor {

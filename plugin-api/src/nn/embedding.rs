@@ -5,7 +5,7 @@ use crate::scope::Scope;
 use crate::tensor::Tensor;
 use crate::weight::{Init, Weight, WeightOptions};
 
-/// A table. Weights: `weight` [count, width].
+/// A table. Weights: `weight` `[count, width]`.
 #[derive(Clone)]
 pub struct Embedding {
     weight: Weight,
@@ -21,7 +21,7 @@ impl Embedding {
         Ok(Self { weight })
     }
 
-    /// Of ids [..] (`u32` or `i64`): [.., width].
+    /// Of ids `[..]` (`u32` or `i64`): `[.., width]`.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, ids: &Tensor) -> Tensor {

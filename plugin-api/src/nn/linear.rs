@@ -47,7 +47,7 @@ impl LinearOptions {
     }
 }
 
-/// x · weightᵀ + bias. Weights: `weight` [outputs, inputs], `bias` [outputs].
+/// x · weightᵀ + bias. Weights: `weight` `[outputs, inputs]`, `bias` `[outputs]`.
 #[derive(Clone)]
 pub struct Linear {
     weight: Weight,
@@ -77,7 +77,7 @@ impl Linear {
         Self { weight, bias }
     }
 
-    /// Of [.., inputs]: [.., outputs].
+    /// Of `[.., inputs]`: `[.., outputs]`.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x: &Tensor) -> Tensor {
@@ -91,13 +91,13 @@ impl Linear {
         x.linear(&self.weight, self.bias.as_ref(), Some(activation))
     }
 
-    /// The weight [outputs, inputs].
+    /// The weight `[outputs, inputs]`.
     #[must_use]
     pub fn weight(&self) -> &Weight {
         &self.weight
     }
 
-    /// The bias [outputs].
+    /// The bias `[outputs]`.
     #[must_use]
     pub fn bias(&self) -> Option<&Weight> {
         self.bias.as_ref()

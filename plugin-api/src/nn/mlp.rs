@@ -16,8 +16,8 @@ pub struct MlpOptions {
     pub ffn: usize,
     /// The function between.
     pub activation: Activation,
-    /// Gated: activation(gate · x) ∘ (up · x) (Shazeer 2020, arXiv:2002.05202): SwiGLU with [`Activation::Silu`], GEGLU with
-    /// [`Activation::Gelu`].
+    /// Gated: activation(gate · x) ∘ (up · x) (Shazeer 2020, arXiv:2002.05202): SwiGLU with [`Activation::Silu`], GEGLU
+    /// with [`Activation::Gelu`].
     pub gated: bool,
     /// With biases.
     pub bias: bool,
@@ -46,7 +46,8 @@ impl MlpOptions {
     }
 }
 
-/// down(activation(up(x))). Weights: `up` [ffn, width], or `gate_up` [2 ffn, width] with the gate first; `down` [width, ffn].
+/// down(activation(up(x))). Weights: `up` `[ffn, width]`, or `gate_up` `[2 ffn, width]` with the gate first; `down`
+/// `[width, ffn]`.
 #[derive(Clone)]
 pub struct Mlp {
     up: Linear,
@@ -60,18 +61,27 @@ impl Mlp {
     /// # Errors
     /// When a name is taken.
     pub fn new(scope: &Scope, options: MlpOptions) -> Result<Self> {
+        Self::named(scope, [if options.gated { "gate_up" } else { "up" }, "down"], options)
+    }
+
+    /// Makes it with other names for the first and the last layer below the scope.
+    ///
+    /// # Errors
+    /// As [`Mlp::new`].
+    pub fn named(scope: &Scope, names: [&str; 2], options: MlpOptions) -> Result<Self> {
+        let [up, down] = names.map(|name| scope.at(name));
         let MlpOptions { width, ffn, gated, bias, init, output_init, .. } = options;
         let inner = LinearOptions::new().bias(bias).init(init);
         let up = if gated {
-            Linear::new(&scope.at("gate_up"), width, 2 * ffn, &inner.axes("2*ffn,width"))?
+            Linear::new(&up, width, 2 * ffn, &inner.axes("2*ffn,width"))?
         } else {
-            Linear::new(&scope.at("up"), width, ffn, &inner.axes("ffn,width"))?
+            Linear::new(&up, width, ffn, &inner.axes("ffn,width"))?
         };
         let outer = LinearOptions::new().bias(bias).init(output_init).axes("width,ffn");
-        Ok(Self { up, down: Linear::new(&scope.at("down"), ffn, width, &outer)?, options })
+        Ok(Self { up, down: Linear::new(&down, ffn, width, &outer)?, options })
     }
 
-    /// Of rows [n, width], the same shape. Draws of dropout belong to the rows of `layout`.
+    /// Of rows `[n, width]`, the same shape. Draws of dropout belong to the rows of `layout`.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, layout: &Layout) -> Tensor {

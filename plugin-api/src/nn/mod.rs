@@ -1,7 +1,7 @@
 //! Layers: plain Rust over operations, shared by all plugins.
 //!
 //! Nothing here crosses the boundary; a plugin may take a layer, copy it, or write its own. Every layer is made under a
-//! [`Scope`](crate::Scope), which gives its weights their names. Rows are [n, d]; see [`Layout`](crate::Layout).
+//! [`Scope`](crate::Scope), which gives its weights their names. Rows are `[n, d]`; see [`Layout`](crate::Layout).
 
 mod attention;
 mod block;
@@ -12,9 +12,9 @@ mod norm;
 mod positions;
 
 pub use attention::{Attention, AttentionOptions, Memory, Rotary};
-pub use block::{Block, BlockCall, BlockOptions};
+pub use block::{Block, BlockCall, BlockNames, BlockOptions};
 pub use embedding::Embedding;
 pub use linear::{Linear, LinearHead, LinearOptions};
 pub use mlp::{Mlp, MlpOptions};
 pub use norm::{LayerNorm, Norm, NormKind, RmsNorm};
-pub use positions::sinusoidal;
+pub use positions::{LearnedPositions, sinusoidal};

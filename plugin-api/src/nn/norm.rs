@@ -5,7 +5,8 @@ use crate::scope::Scope;
 use crate::tensor::Tensor;
 use crate::weight::{Init, Weight, WeightOptions};
 
-/// Layer normalisation (Ba et al. 2016, arXiv:1607.06450). Weights: `weight` [width] and, unless left out, `bias` [width].
+/// Layer normalisation (Ba et al. 2016, arXiv:1607.06450). Weights: `weight` `[width]` and, unless left out, `bias`
+/// `[width]`.
 #[derive(Clone)]
 pub struct LayerNorm {
     weight: Weight,
@@ -25,7 +26,7 @@ impl LayerNorm {
         Ok(Self { weight, bias, epsilon })
     }
 
-    /// Of [.., width], the same shape.
+    /// Of `[.., width]`, the same shape.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x: &Tensor) -> Tensor {
@@ -33,7 +34,7 @@ impl LayerNorm {
     }
 }
 
-/// Root-mean-square normalisation (Zhang and Sennrich 2019, arXiv:1910.07467). Weights: `weight` [width].
+/// Root-mean-square normalisation (Zhang and Sennrich 2019, arXiv:1910.07467). Weights: `weight` `[width]`.
 #[derive(Clone)]
 pub struct RmsNorm {
     weight: Weight,
@@ -50,7 +51,7 @@ impl RmsNorm {
         Ok(Self { weight, epsilon })
     }
 
-    /// Of [.., width], the same shape.
+    /// Of `[.., width]`, the same shape.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x: &Tensor) -> Tensor {
@@ -109,7 +110,7 @@ impl Norm {
         })
     }
 
-    /// Of [.., width], the same shape.
+    /// Of `[.., width]`, the same shape.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x: &Tensor) -> Tensor {

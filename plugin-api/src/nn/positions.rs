@@ -1,9 +1,51 @@
-//! Fixed positions.
+//! Where a row stands in its segment, as a vector to add: learned or fixed.
 
 use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::nn::Embedding;
+use crate::scope::Scope;
 use crate::tensor::Tensor;
+use crate::weight::Init;
 
-/// Sinusoidal positions (Vaswani et al. 2017, arXiv:1706.03762, section 3.5): of positions [n], [n, width] with
+/// A learned vector for each position (Gehring et al. 2017, arXiv:1705.03122). Weights: `weight`
+/// `[maximum length, width]`.
+#[derive(Clone)]
+pub struct LearnedPositions {
+    embedding: Embedding,
+    maximum_length: usize,
+}
+
+impl LearnedPositions {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn new(scope: &Scope, maximum_length: usize, width: usize, init: Init) -> Result<Self> {
+        Ok(Self { embedding: Embedding::new(scope, maximum_length, width, init, "position,width")?, maximum_length })
+    }
+
+    /// Of the n rows of a layout: `[n, width]`.
+    ///
+    /// # Errors
+    /// When a segment has more positions than there are vectors.
+    #[track_caller]
+    pub fn apply(&self, layout: &Layout) -> Result<Tensor> {
+        let positions_n = layout.positions();
+        let longest = positions_n.to_vec::<u32>()?.into_iter().max().map_or(0, |last| last as usize + 1);
+        if longest > self.maximum_length {
+            let known = self.maximum_length;
+            return Err(Error::new(
+                "plugin/length",
+                format!("a sequence of {longest} tokens is longer than the {known} learned positions of the model"),
+            )
+            .help("lower `data.text.length`, or raise the model's `maximum_length`"));
+        }
+        Ok(self.embedding.apply(&positions_n))
+    }
+}
+
+/// Sinusoidal positions (Vaswani et al. 2017, arXiv:1706.03762, section 3.5): of positions `[n]`, `[n, width]` with
 /// sin(p / 10000^(2i/width)) at 2i and the cosine at 2i + 1. `width` is even.
 #[track_caller]
 #[must_use]

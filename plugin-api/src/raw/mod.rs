@@ -24,7 +24,8 @@ pub(crate) mod weights;
 
 pub use export::{Entry, Exported, open, query};
 pub use families::{Axes, Decode, HuggingFace, Model};
-pub use object::{HostObject, Object};
+pub use object::HostObject;
+pub(crate) use object::Object;
 pub use objectives::{Collate, Couple, Evaluate, Gradients, Objective, Phases};
-pub use operation::Attr;
+pub(crate) use operation::Attr;
 pub(crate) use operation::{one, op};

@@ -1,4 +1,5 @@
-//! The tables of an objective: each function turns pointers into references, runs the plugin, and returns an error handle.
+//! The tables of an objective: each function turns pointers into references, runs the plugin, and returns an error
+//! handle.
 //!
 //! An instance pointer is a leaked `Box<T>` of the plugin's type; the host gives back what `create` wrote.
 

@@ -53,7 +53,8 @@ functions! {
     softplus SOFTPLUS;
     /// ln σ(x), without overflow.
     log_sigmoid LOG_SIGMOID;
-    /// To the nearest integer; a constant. Written out as `&x + (x.round() - &x).stop_gradient()` it lets gradients through.
+    /// To the nearest integer; a constant. Written out as `&x + (x.round() - &x).stop_gradient()` it lets gradients
+    /// through.
     round ROUND;
     /// To the integer below; a constant.
     floor FLOOR;

@@ -26,12 +26,12 @@ three! {
     scatter SCATTER;
     /// This tensor with the elements of `source` added at `ids` of an axis, shapes as in [`Tensor::gather`].
     scatter_add SCATTER_ADD;
-    /// This tensor with whole slices of `source` added at `ids` [k] of an axis.
+    /// This tensor with whole slices of `source` added at `ids` `[k]` of an axis.
     index_add INDEX_ADD;
 }
 
 impl Tensor {
-    /// Whole slices of an axis: of rows [n, d] and `ids` [c] at axis 0, [c, d].
+    /// Whole slices of an axis: of rows `[n, d]` and `ids` `[c]` at axis 0, `[c, d]`.
     #[track_caller]
     #[must_use]
     pub fn index_select(&self, axis: i64, ids: impl AsTensor) -> Self {
@@ -53,7 +53,7 @@ impl Tensor {
         binary(op::MASKED_SELECT, self, &chosen, &[], Location::caller())
     }
 
-    /// Of ids [..]: `f32` [.., classes], 1 at the id.
+    /// Of ids `[..]`: `f32` `[.., classes]`, 1 at the id.
     #[track_caller]
     #[must_use]
     pub fn one_hot(&self, classes: usize) -> Self {
@@ -78,7 +78,7 @@ impl Tensor {
         (Self::from_object(values), Self::from_object(indices))
     }
 
-    /// Of truth values [n]: the `i64` numbers of the true ones. Waits for the device.
+    /// Of truth values `[n]`: the `i64` numbers of the true ones. Waits for the device.
     #[track_caller]
     #[must_use]
     pub fn nonzero(&self) -> Self {

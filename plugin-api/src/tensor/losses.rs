@@ -13,7 +13,8 @@ use crate::weight::Weight;
 pub struct CrossEntropy {
     /// Targets of this value count for nothing.
     pub ignore: i64,
-    /// The share of the target that is spread evenly over all classes (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+    /// The share of the target that is spread evenly over all classes (Szegedy et al. 2016, arXiv:1512.00567, section
+    /// 7).
     pub smoothing: f64,
 }
 
@@ -31,7 +32,8 @@ impl CrossEntropy {
 }
 
 impl Tensor {
-    /// Of logits [n, v] with targets [n] (`u32` or `i64`, −100 ignored): −ln softmax at the target, [n], 0 where ignored.
+    /// Of logits `[n, v]` with targets `[n]` (`u32` or `i64`, −100 ignored): −ln softmax at the target, `[n]`, 0 where
+    /// ignored.
     #[track_caller]
     #[must_use]
     pub fn cross_entropy(&self, targets: impl AsTensor) -> Self {
@@ -45,15 +47,15 @@ impl Tensor {
         binary(op::CROSS_ENTROPY, self, &targets, &options.attributes(), Location::caller())
     }
 
-    /// Of logits [n, v] with target shares [n, v]: −Σ share · ln softmax, [n].
+    /// Of logits `[n, v]` with target shares `[n, v]`: −Σ share · ln softmax, `[n]`.
     #[track_caller]
     #[must_use]
     pub fn cross_entropy_soft(&self, targets: impl AsTensor) -> Self {
         binary(op::CROSS_ENTROPY_SOFT, self, &targets, &[], Location::caller())
     }
 
-    /// Of hidden [n, d]: [`Tensor::cross_entropy`] of `hidden · weight [v, d]ᵀ + bias [v]`, `chunk` rows at a time, so that
-    /// the logits never exist as a whole. [n].
+    /// Of hidden `[n, d]`: [`Tensor::cross_entropy`] of `hidden · weight [v, d]ᵀ + bias [v]`, `chunk` rows at a time,
+    /// so that the logits never exist as a whole. `[n]`.
     #[track_caller]
     #[must_use]
     pub fn linear_cross_entropy(
@@ -70,7 +72,8 @@ impl Tensor {
         Self::from_object(one(op::LINEAR_CROSS_ENTROPY, &inputs, &attributes, Location::caller()))
     }
 
-    /// Of logits with targets in 0..=1: binary cross-entropy, elementwise; `positive_weight` multiplies the positive term.
+    /// Of logits with targets in 0..=1: binary cross-entropy, elementwise; `positive_weight` multiplies the positive
+    /// term.
     #[track_caller]
     #[must_use]
     pub fn bce_with_logits(&self, targets: impl AsTensor, positive_weight: Option<&Tensor>) -> Self {
@@ -106,8 +109,8 @@ impl Tensor {
         binary(op::HUBER, self, &target, &[Attr::Float(key::DELTA, delta)], Location::caller())
     }
 
-    /// InfoNCE of rows a [n, d] with their partners b [n, d] against all others (van den Oord et al. 2018,
-    /// arXiv:1807.03748); both ways and averaged where `symmetric`. [n]. It couples the samples of a batch: see
+    /// InfoNCE of rows a `[n, d]` with their partners b `[n, d]` against all others (van den Oord et al. 2018,
+    /// arXiv:1807.03748); both ways and averaged where `symmetric`. `[n]`. It couples the samples of a batch: see
     /// [`Couple`](crate::Couple).
     #[track_caller]
     #[must_use]

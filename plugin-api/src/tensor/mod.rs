@@ -37,7 +37,8 @@ use crate::raw::{Attr, HostObject, Object, one, values};
 #[derive(Clone)]
 pub struct Tensor(Object);
 
-/// What operations take: [`Tensor`], [`Weight`](crate::Weight), [`Buffer`](crate::Buffer), and references to them. Sealed.
+/// What operations take: [`Tensor`], [`Weight`](crate::Weight), [`Buffer`](crate::Buffer), and references to them.
+/// Sealed.
 pub trait AsTensor: HostObject {}
 impl AsTensor for Tensor {}
 impl<T: AsTensor + ?Sized> AsTensor for &T {}
@@ -112,16 +113,13 @@ impl Tensor {
     /// # Errors
     /// When the tensor is poisoned or has no such axis.
     #[track_caller]
-    pub fn dim(&self, axis: isize) -> Result<usize> {
-        let place = Location::caller();
+    pub fn dim(&self, axis: i64) -> Result<usize> {
         let dims = self.dims()?;
-        let from_front = if axis < 0 { axis + dims.len() as isize } else { axis };
-        usize::try_from(from_front).ok().and_then(|axis| dims.get(axis).copied()).ok_or_else(|| {
-            Error::new(
-                "tensor/axis",
-                format!("there is no axis {axis} in a tensor of shape {dims:?} (line {})", place.line()),
-            )
-        })
+        let from_front = if axis < 0 { axis + dims.len() as i64 } else { axis };
+        match usize::try_from(from_front).ok().and_then(|axis| dims.get(axis)) {
+            Some(&length) => Ok(length),
+            None => Err(Error::new("tensor/axis", format!("there is no axis {axis} in a tensor of shape {dims:?}"))),
+        }
     }
 
     /// The number of axes.

@@ -64,7 +64,7 @@ impl Tensor {
         binary(op::MATMUL, self, &other, &[], Location::caller())
     }
 
-    /// x [.., i] · weight [o, i]ᵀ + bias [o], then the activation: [.., o].
+    /// x `[.., i]` · weight `[o, i]`ᵀ + bias `[o]`, then the activation: `[.., o]`.
     #[track_caller]
     #[must_use]
     pub fn linear(&self, weight: impl AsTensor, bias: Option<&Weight>, activation: Option<Activation>) -> Self {
@@ -73,14 +73,14 @@ impl Tensor {
         Self::from_object(one(op::LINEAR, &inputs, attributes.as_slice(), Location::caller()))
     }
 
-    /// Of [.., 2f]: activation(first half) ∘ second half, [.., f] (Shazeer 2020, arXiv:2002.05202).
+    /// Of `[.., 2f]`: activation(first half) ∘ second half, `[.., f]` (Shazeer 2020, arXiv:2002.05202).
     #[track_caller]
     #[must_use]
     pub fn glu(&self, activation: Activation) -> Self {
         unary(op::GLU, self, &[Attr::Text(key::ACTIVATION, activation.name())], Location::caller())
     }
 
-    /// Of ids [..]: the rows of `table` [v, d], [.., d].
+    /// Of ids `[..]`: the rows of `table` `[v, d]`, `[.., d]`.
     #[track_caller]
     #[must_use]
     pub fn embedding(&self, table: impl AsTensor) -> Self {
@@ -103,7 +103,7 @@ impl Tensor {
         Self::from_object(one(op::RMS_NORM, &inputs, &[Attr::Float(key::EPSILON, epsilon)], Location::caller()))
     }
 
-    /// Normalised over each group of channels of [b, c, ..] (Wu and He 2018, arXiv:1803.08494).
+    /// Normalised over each group of channels of `[b, c, ..]` (Wu and He 2018, arXiv:1803.08494).
     #[track_caller]
     #[must_use]
     pub fn group_norm(&self, groups: usize, weight: Option<&Weight>, bias: Option<&Weight>, epsilon: f64) -> Self {
@@ -112,8 +112,8 @@ impl Tensor {
         Self::from_object(one(op::GROUP_NORM, &inputs, &attributes, Location::caller()))
     }
 
-    /// Normalised over the batch (Ioffe and Szegedy 2015, arXiv:1502.03167), with the running `mean` and `variance` used
-    /// in evaluation. Returns the result and the batch's own mean and variance, for the buffers.
+    /// Normalised over the batch (Ioffe and Szegedy 2015, arXiv:1502.03167), with the running `mean` and `variance`
+    /// used in evaluation. Returns the result and the batch's own mean and variance, for the buffers.
     #[track_caller]
     #[must_use]
     pub fn batch_norm(
@@ -150,8 +150,8 @@ impl Tensor {
         unary(op::LOG_SOFTMAX, self, &[], Location::caller())
     }
 
-    /// Of [n, h, d] at `positions` [n]: the first `dimensions` of d turned by position (Su et al. 2021, arXiv:2104.09864,
-    /// section 3.2). Pairs are (i, i + dimensions/2), or neighbours where `interleaved`.
+    /// Of `[n, h, d]` at `positions` `[n]`: the first `dimensions` of d turned by position (Su et al. 2021,
+    /// arXiv:2104.09864, section 3.2). Pairs are (i, i + dimensions/2), or neighbours where `interleaved`.
     #[track_caller]
     #[must_use]
     pub fn rotary(&self, positions: impl AsTensor, base: f64, interleaved: bool, dimensions: usize) -> Self {
@@ -177,8 +177,8 @@ impl Tensor {
     }
 }
 
-/// Scaled dot-product attention over rows (Vaswani et al. 2017, arXiv:1706.03762, section 3.2): who sees whom is said by
-/// layouts and mask, and padding is never computed.
+/// Scaled dot-product attention over rows (Vaswani et al. 2017, arXiv:1706.03762, section 3.2): who sees whom is said
+/// by layouts and mask, and padding is never computed.
 ///
 /// ```no_run
 /// # use plugin_api::prelude::*;
@@ -200,7 +200,7 @@ pub struct AttentionCall<'a> {
 }
 
 impl<'a> AttentionCall<'a> {
-    /// Queries [n, h, k], keys [m, g, k], values [m, g, d]; g divides h (grouped queries).
+    /// Queries `[n, h, k]`, keys `[m, g, k]`, values `[m, g, d]`; g divides h (grouped queries).
     pub fn new(query: &'a Tensor, key: &'a Tensor, value: &'a Tensor, layout: &'a Layout) -> Self {
         Self { query, key, value, layout, key_layout: None, mask: None, scale: None, dropout: None }
     }
@@ -229,7 +229,7 @@ impl<'a> AttentionCall<'a> {
         self
     }
 
-    /// [n, h, d].
+    /// `[n, h, d]`.
     #[track_caller]
     #[must_use]
     pub fn apply(&self) -> Tensor {
@@ -237,7 +237,7 @@ impl<'a> AttentionCall<'a> {
         Tensor::from_object(output)
     }
 
-    /// [n, h, d] and the attention maps; the host then materialises them, which costs memory.
+    /// `[n, h, d]` and the attention maps; the host then materialises them, which costs memory.
     #[track_caller]
     #[must_use]
     pub fn apply_with_maps(&self) -> (Tensor, Tensor) {

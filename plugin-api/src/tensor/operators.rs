@@ -33,6 +33,7 @@ between_tensors! {
     BitAnd bitand AND; BitOr bitor OR; BitXor bitxor XOR;
 }
 
+// Subtraction is addition of the opposite, and division multiplication by the reciprocal: one operation each.
 macro_rules! with_numbers {
     ($($left:ty),*) => {$(
         impl Add<f64> for $left {
@@ -87,6 +88,7 @@ macro_rules! with_numbers {
         impl Div<$left> for f64 {
             type Output = Tensor;
             #[track_caller]
+            #[allow(clippy::suspicious_arithmetic_impl, reason = "as said above")]
             fn div(self, right: $left) -> Tensor {
                 unary(op::RECIPROCAL, &right, &[], Location::caller()) * self
             }

@@ -1,4 +1,4 @@
-//! Convolutions, pooling, up-sampling: [b, c, t] and [b, c, h, w].
+//! Convolutions, pooling, up-sampling: `[b, c, t]` and `[b, c, h, w]`.
 
 use std::panic::Location;
 
@@ -80,13 +80,13 @@ macro_rules! convolutions {
 
 // A plain convolution does not know `output_padding`, the last attribute.
 convolutions! {
-    /// x [b, c, t] with kernel [o, c / groups, k].
+    /// x `[b, c, t]` with kernel `[o, c / groups, k]`.
     conv1d CONV1D 4;
-    /// x [b, c, h, w] with kernel [o, c / groups, kh, kw].
+    /// x `[b, c, h, w]` with kernel `[o, c / groups, kh, kw]`.
     conv2d CONV2D 4;
-    /// The transpose of [`Tensor::conv1d`]: x [b, c, t] with kernel [c, o / groups, k].
+    /// The transpose of [`Tensor::conv1d`]: x `[b, c, t]` with kernel `[c, o / groups, k]`.
     conv_transpose1d CONV_TRANSPOSE1D 5;
-    /// The transpose of [`Tensor::conv2d`]: x [b, c, h, w] with kernel [c, o / groups, kh, kw].
+    /// The transpose of [`Tensor::conv2d`]: x `[b, c, h, w]` with kernel `[c, o / groups, kh, kw]`.
     conv_transpose2d CONV_TRANSPOSE2D 5;
 }
 
@@ -104,18 +104,18 @@ macro_rules! pools {
 }
 
 pools! {
-    /// The largest of each window of [b, c, t].
+    /// The largest of each window of `[b, c, t]`.
     max_pool1d MAX_POOL1D;
-    /// The mean of each window of [b, c, t].
+    /// The mean of each window of `[b, c, t]`.
     avg_pool1d AVG_POOL1D;
-    /// The largest of each window of [b, c, h, w].
+    /// The largest of each window of `[b, c, h, w]`.
     max_pool2d MAX_POOL2D;
-    /// The mean of each window of [b, c, h, w].
+    /// The mean of each window of `[b, c, h, w]`.
     avg_pool2d AVG_POOL2D;
 }
 
 impl Tensor {
-    /// [b, c, h, w] at another size, each element that of the nearest.
+    /// `[b, c, h, w]` at another size, each element that of the nearest.
     #[track_caller]
     #[must_use]
     pub fn upsample_nearest2d(&self, height: usize, width: usize) -> Self {
@@ -127,7 +127,7 @@ impl Tensor {
         )
     }
 
-    /// [b, c, h, w] at another size, linear between elements; `align_corners` as in PyTorch.
+    /// `[b, c, h, w]` at another size, linear between elements; `align_corners` as in PyTorch.
     #[track_caller]
     #[must_use]
     pub fn upsample_bilinear2d(&self, height: usize, width: usize, align_corners: bool) -> Self {
