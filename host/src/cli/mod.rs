@@ -110,7 +110,8 @@ fn finish(outcome: &Result<Outcome>) -> ExitCode {
 /// 2 for what the user can mend in the request, 1 for a run that failed.
 fn exit_code(error: &Error) -> u8 {
     let family = error.code().split('/').next().unwrap_or_default();
-    if matches!(family, "config" | "data" | "run") || error.code().starts_with("plugin/") && !error.happened_in_a_call()
+    let mistaken = matches!(family, "config" | "data" | "run") || error.code() == "plugin/setting";
+    if mistaken || error.code().starts_with("plugin/") && !error.happened_in_a_call()
     {
         2
     } else {

@@ -37,7 +37,7 @@ impl TextData {
 }
 
 /// Tells how far a long preparation is: what is done, and documents and tokens so far.
-pub type OnProgress<'a> = &'a mut dyn FnMut(&str, u64, u64);
+pub(crate) type OnProgress<'a> = &'a mut dyn FnMut(&str, u64, u64);
 
 /// Prepares the text of `[data.text]`, or finds it prepared.
 ///

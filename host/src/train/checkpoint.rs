@@ -19,21 +19,21 @@ use crate::error::{Error, Result};
 pub(super) const EMA: &str = "ema/";
 
 /// Everything of a run that changes from step to step.
-pub struct State<'a> {
+pub(super) struct State<'a> {
     /// Steps done.
-    pub step: u64,
+    pub(super) step: u64,
     /// Tokens seen.
-    pub tokens: u64,
+    pub(super) tokens: u64,
     /// Weights, objective, optimizer.
-    pub stepper: &'a mut Stepper,
+    pub(super) stepper: &'a mut Stepper,
     /// Averaged weights.
-    pub ema: Option<Ema>,
+    pub(super) ema: Option<Ema>,
     /// Watchers.
-    pub guards: &'a mut Guards,
+    pub(super) guards: &'a mut Guards,
     /// Means since the last log line.
-    pub meters: &'a mut Meters,
-    /// A hash of all settings that change results; a checkpoint of others is refused.
-    pub fingerprint: &'a str,
+    pub(super) meters: &'a mut Meters,
+    /// Hashes of all that changes results, by name; a checkpoint of others is refused.
+    pub(super) fingerprint: &'a BTreeMap<String, String>,
 }
 
 impl State<'_> {
@@ -41,7 +41,7 @@ impl State<'_> {
     ///
     /// # Errors
     /// When the disk refuses. The checkpoints that are there stay.
-    pub fn save(&self, writer: &CheckpointWriter, loss: Option<f64>) -> Result<Written> {
+    pub(super) fn save(&self, writer: &CheckpointWriter, loss: Option<f64>) -> Result<Written> {
         let (buffers, model): (Vec<Saved>, Vec<Saved>) = self
             .stepper
             .weights
@@ -79,17 +79,18 @@ impl State<'_> {
     ///
     /// # Errors
     /// When it was made with other settings, or a tensor is missing, unexpected or of another shape.
-    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let state = &checkpoint.state;
-        if state["fingerprint"] != self.fingerprint {
-            return Err(Error::new(
-                "run/changed",
-                format!(
-                    "the run was started with other settings, plugins or data than now (checkpoint of step {})",
-                    checkpoint.step
-                ),
-            )
-            .with_help("resume with the settings it was started with, or start a new run"));
+        let changed: Vec<String> = self
+            .fingerprint
+            .iter()
+            .filter(|(name, hash)| state["fingerprint"][name.as_str()] != hash.as_str())
+            .map(|(name, _)| name.clone())
+            .collect();
+        if !changed.is_empty() {
+            let text = format!("changed since the run was at step {}: {}", checkpoint.step, changed.join(", "));
+            return Err(Error::new("run/changed", text)
+                .with_help("resume with what it was started with, or start a new run in another folder"));
         }
         let number = |name: &str| state[name].as_u64().ok_or_else(|| unreadable(name));
         let (step, tokens) = (number("step")?, number("tokens")?);

@@ -104,15 +104,7 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
         let Some(path) = &options.out else {
             return Err(Error::new("run/resume", "--resume needs the run's folder").with_help("add `--out DIR`"));
         };
-        let folder = RunFolder::resume(path)?;
-        let mut provenance = folder.provenance()?;
-        provenance.resumed.push(Resumption {
-            started: utc_text(SystemTime::now()),
-            step: 0,
-            command: options.command.clone(),
-        });
-        folder.write_provenance(&provenance)?;
-        return Ok(folder);
+        return Ok(RunFolder::resume(path)?);
     }
     let folder = match &options.out {
         Some(path) => RunFolder::create(path)?,
@@ -136,6 +128,13 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
     // Last: a folder without this file is no run yet.
     folder.write_experiment(&session.experiment.resolved())?;
     Ok(folder)
+}
+
+fn record_resumption(folder: &RunFolder, step: u64, options: &RunOptions) -> Result<()> {
+    let mut provenance = folder.provenance()?;
+    let started = utc_text(SystemTime::now());
+    provenance.resumed.push(Resumption { started, step, command: options.command.clone() });
+    Ok(folder.write_provenance(&provenance)?)
 }
 
 pub(super) fn log(folder: &RunFolder, text: &str) {
@@ -200,6 +199,9 @@ impl<'a> Loop<'a> {
                 )
             }
         };
+        if options.resume {
+            record_resumption(folder, step, options)?;
+        }
         let saved_at = Some(step).filter(|step| *step > 0);
         Ok(Self {
             session,
@@ -225,6 +227,7 @@ impl<'a> Loop<'a> {
         let mut progress = Progress::steps(steps, self.step);
         let mut batches = self.session.training_batches(self.step, steps);
         let begun = Instant::now();
+        let was_done = self.step >= steps || self.tokens >= token_limit;
         let (mut to_first_step, mut last_log, mut tokens_logged) = (Duration::ZERO, Instant::now(), self.tokens);
         let (mut step_times, mut in_plugins, mut in_steps) = (Vec::new(), Duration::ZERO, Duration::ZERO);
         let until = self.options.until.unwrap_or(u64::MAX);
@@ -263,13 +266,14 @@ impl<'a> Loop<'a> {
             }
             self.evaluate_if_due(&progress)?;
             let every = self.session.experiment.checkpoint.every_steps;
-            if every > 0 && self.step.is_multiple_of(every) {
+            // The last checkpoint is written after the last measurement, below.
+            if every > 0 && self.step.is_multiple_of(every) && self.step < steps {
                 self.save()?;
             }
         }
         progress.finish();
         let ended = if self.step >= steps || self.tokens >= token_limit { Ended::Done } else { Ended::Stopped };
-        if ended == Ended::Done {
+        if ended == Ended::Done && !was_done {
             self.guards.at_the_end(&self.session.stepper.weights)?;
             self.evaluate_at_the_end(&progress)?;
         }

@@ -38,8 +38,8 @@ pub struct Session {
     pub schedule: Schedule,
     /// Steps of the whole run.
     pub steps: u64,
-    /// A hash of all that changes results: settings, plugins, data.
-    pub fingerprint: String,
+    /// Hashes of all that changes results, by name: settings, plugins, data.
+    pub fingerprint: BTreeMap<String, String>,
     /// The models by role.
     pub models: BTreeMap<String, Arc<ModelInstance>>,
     plugins: Vec<&'static Plugin>,
@@ -393,14 +393,12 @@ fn steps(experiment: &Experiment, text: &TextData, plan: &Batches) -> u64 {
     }
 }
 
-fn fingerprint(experiment: &Experiment, plugins: &[&'static Plugin], text: &TextData) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(experiment.fingerprint().to_string().as_bytes());
-    for plugin in plugins {
-        hasher.update(plugin.hash.as_bytes());
-    }
-    hasher.update(text.fingerprint.as_bytes());
-    hasher.finalize().to_hex().to_string()
+/// Hashes of what changes results: the settings, each plugin, the data.
+fn fingerprint(experiment: &Experiment, plugins: &[&'static Plugin], text: &TextData) -> BTreeMap<String, String> {
+    let settings = blake3::hash(experiment.fingerprint().to_string().as_bytes()).to_hex().to_string();
+    let mut fingerprint = BTreeMap::from([("settings".to_owned(), settings), ("data".to_owned(), text.fingerprint.clone())]);
+    fingerprint.extend(plugins.iter().map(|plugin| (format!("plugin {}", plugin.manifest.name), plugin.hash.clone())));
+    fingerprint
 }
 
 fn absolute(path: &Path) -> PathBuf {
