@@ -1,25 +1,15 @@
-//! What every plugin has to hold: finite losses, right gradients, batches that may be divided and packed.
+//! What every plugin has to hold: right shapes and gradients, samples that do not change each other.
 
+use lacuna::conformance::{assert_conforms, assert_conforms_with};
+
+/// BERT, a decoder of today, and the other positions, norms and activations. One test: the suite counts the threads of the
+/// process.
 #[test]
 fn conforms() {
-    lacuna::conformance::assert_conforms("transformer");
-}
-
-/// The decoder of today, and the other positions, norms and activations.
-#[test]
-fn other_configurations_conform() {
-    let decoder = [
-        "model.causal=true",
-        "model.positions=rotary",
-        "model.norm=rms",
-        "model.pre_norm=true",
-        "model.glu=true",
-        "model.activation=silu",
-    ];
-    lacuna::conformance::assert_conforms_with("transformer", &decoder);
-    lacuna::conformance::assert_conforms_with(
-        "transformer",
-        &["model.positions=alibi", "model.bias=false", "model.tied_head=false"],
-    );
-    lacuna::conformance::assert_conforms_with("transformer", &["model.positions=sinusoidal", "model.activation=relu"]);
+    assert_conforms("transformer");
+    let decoder = ["causal=true", "positions=rotary", "norm=rms", "pre_norm=true", "glu=true", "activation=silu"];
+    let decoder: Vec<String> = decoder.iter().map(|setting| format!("model.{setting}")).collect();
+    assert_conforms_with("transformer", &decoder.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_conforms_with("transformer", &["model.positions=alibi", "model.bias=false", "model.tied_head=false"]);
+    assert_conforms_with("transformer", &["model.positions=sinusoidal", "model.activation=relu"]);
 }
