@@ -136,7 +136,7 @@ pub use layout::Layout;
 pub use mask::Mask;
 pub use model::{Description, Head, HeadKind, Model, Output, Pass, training};
 pub use objective::{
-    Collate, Couple, Evaluate, GradientAccess, Gradients, Loss, Objective, Phase, Phases, custom, grad,
+    Collate, Couple, Evaluate, Experience, GradientAccess, Gradients, Loss, Objective, Phase, Phases, custom, grad,
 };
 pub use plugin_api_derive::Settings;
 pub use raw::HostObject;
@@ -152,8 +152,8 @@ pub use weight::{Buffer, Init, Weight, WeightOptions};
 pub mod __private {
     pub use crate::manifest::Manifest;
     pub use crate::raw::{
-        Axes, Collate, Couple, Decode, Entry, Evaluate, Exported, Gradients, HuggingFace, Model, Objective, Phases,
-        open, query,
+        Axes, Collate, Couple, Decode, Entry, Evaluate, Experience, Exported, Gradients, HuggingFace, Model, Objective,
+        Phases, open, query,
     };
     pub use crate::settings::{Reader, Rule};
     pub use lacuna_abi::{BOUNDARY, HEADER, Root};

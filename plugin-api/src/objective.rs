@@ -127,6 +127,16 @@ pub trait Couple: Objective {
     fn couple(&self, all: &Batch, batch: &Batch) -> Result<Loss>;
 }
 
+/// What is gathered before learning: samples decoded, scored, compared with a reference. Laid out for on-policy objectives;
+/// hosts of this boundary refuse it by name.
+pub trait Experience: Objective {
+    /// Turns the global batch, before it is divided, into the one to learn from. Runs without gradients.
+    ///
+    /// # Errors
+    /// As [`Objective::loss`].
+    fn experience(&self, batch: &Batch, out: &Batch) -> Result<()>;
+}
+
 /// A look at the gradients between backward pass and clipping.
 pub trait Gradients: Objective {
     /// Reads and replaces gradients.

@@ -50,6 +50,7 @@ tables! {
     Evaluate EVALUATE;
     Phases PHASES;
     Couple COUPLE;
+    Experience EXPERIENCE;
     Gradients GRADIENTS;
     Model MODEL;
     Decode DECODE;

@@ -111,12 +111,7 @@ fn finish(outcome: &Result<Outcome>) -> ExitCode {
 fn exit_code(error: &Error) -> u8 {
     let family = error.code().split('/').next().unwrap_or_default();
     let mistaken = matches!(family, "config" | "data" | "run") || error.code() == "plugin/setting";
-    if mistaken || error.code().starts_with("plugin/") && !error.happened_in_a_call()
-    {
-        2
-    } else {
-        1
-    }
+    if mistaken || error.code().starts_with("plugin/") && !error.happened_in_a_call() { 2 } else { 1 }
 }
 
 /// Prints `value` as one line of JSON on standard output.

@@ -17,8 +17,8 @@ pub(super) fn division(world: &World, texts: &[Text]) -> Outcome {
     for (name, slope) in &slopes {
         let other = divided_slopes.get(name);
         let size = slope.iter().fold(0.0_f64, |most, number| most.max(number.abs()));
-        let far = |(a, b): (&f64, &f64)| !((a - b).abs() <= 1e-6 * size + 1e-12);
-        if other.is_none_or(|other| other.len() != slope.len() || slope.iter().zip(other).any(far)) {
+        let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * size + 1e-12;
+        if other.is_none_or(|other| other.len() != slope.len() || !slope.iter().zip(other).all(close)) {
             return Ok(Err(format!("the gradient of `{name}` changes when the batch is divided")));
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn compare(
                 }
             }
             compared += 1;
-            if !(nearest <= worst.0) {
+            if nearest.is_nan() || nearest > worst.0 {
                 let text = format!(
                     "`{}`[{element}]: the gradient is {given:.6e}, finite differences give {measured:.6e}",
                     weight.name()

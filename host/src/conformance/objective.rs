@@ -118,8 +118,8 @@ pub(super) fn difference(a: &Parts, b: &Parts) -> Option<String> {
         return Some(format!("the parts {:?} became {:?}", a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>()));
     }
     a.iter().zip(b.values()).find_map(|((name, (_, sum, count)), (_, other_sum, other_count))| {
-        let far = |a: f64, b: f64| !((a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0));
-        (far(*sum, *other_sum) || far(*count, *other_count))
+        let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0);
+        (!close(*sum, *other_sum) || !close(*count, *other_count))
             .then(|| format!("part `{name}`: sum {sum:.12} and count {count} became {other_sum:.12} and {other_count}"))
     })
 }

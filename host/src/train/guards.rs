@@ -9,20 +9,20 @@ use crate::error::{Error, Result};
 const MOST_EMPTY_STEPS: u64 = 10;
 
 /// The watchers of a run.
-pub(super) struct Guards {
+pub struct Guards {
     objective: String,
     seed: u64,
     patience: u64,
     watch: GradientWatch,
     empty_in_a_row: u64,
     /// Steps that had no label and were skipped.
-    pub(super) skipped: u64,
+    pub skipped: u64,
 }
 
 impl Guards {
     /// Watchers for a run; `patience` is the number of steps a trainable weight may go without a gradient.
     #[must_use]
-    pub(super) fn new(objective: &str, seed: u64, patience: u64) -> Self {
+    pub fn new(objective: &str, seed: u64, patience: u64) -> Self {
         Self { objective: objective.into(), seed, patience, watch: GradientWatch::new(), empty_in_a_row: 0, skipped: 0 }
     }
 
@@ -30,7 +30,7 @@ impl Guards {
     ///
     /// # Errors
     /// Names what, step, seed, objective and the samples of the batch.
-    pub(super) fn finite(&self, what: &str, value: f64, step: u64, samples: &str) -> Result<()> {
+    pub fn finite(&self, what: &str, value: f64, step: u64, samples: &str) -> Result<()> {
         if value.is_finite() {
             return Ok(());
         }
@@ -48,7 +48,7 @@ impl Guards {
     ///
     /// # Errors
     /// At the tenth in a row.
-    pub(super) fn empty_step(&mut self, step: u64) -> Result<()> {
+    pub fn empty_step(&mut self, step: u64) -> Result<()> {
         self.skipped += 1;
         self.empty_in_a_row += 1;
         if self.empty_in_a_row < MOST_EMPTY_STEPS {
@@ -66,7 +66,12 @@ impl Guards {
     ///
     /// # Errors
     /// When a trainable weight has gone without for too long.
-    pub(super) fn gradients(&mut self, weights: &Weights, leaves: impl IntoIterator<Item = u64>, step: u64) -> Result<()> {
+    pub fn gradients(
+        &mut self,
+        weights: &Weights,
+        leaves: impl IntoIterator<Item = u64>,
+        step: u64,
+    ) -> Result<()> {
         self.empty_in_a_row = 0;
         self.watch.observe(weights, leaves);
         if self.patience == 0 {
@@ -80,7 +85,7 @@ impl Guards {
     ///
     /// # Errors
     /// Names them.
-    pub(super) fn at_the_end(&self, weights: &Weights) -> Result<()> {
+    pub fn at_the_end(&self, weights: &Weights) -> Result<()> {
         self.missing(&self.watch.never(weights), "in the whole run")
     }
 
@@ -104,7 +109,7 @@ impl Guards {
 
     /// The state for a checkpoint.
     #[must_use]
-    pub(super) fn to_json(&self) -> Json {
+    pub fn to_json(&self) -> Json {
         json!({ "empty_in_a_row": self.empty_in_a_row, "skipped": self.skipped, "watch": self.watch.state() })
     }
 
@@ -112,7 +117,7 @@ impl Guards {
     ///
     /// # Errors
     /// When it can't be read.
-    pub(super) fn restore(&mut self, json: &Json) -> Result<()> {
+    pub fn restore(&mut self, json: &Json) -> Result<()> {
         let number = |name: &str| json.get(name).and_then(Json::as_u64);
         let watch: Option<Vec<(String, u64, bool)>> =
             json.get("watch").and_then(|watch| serde_json::from_value(watch.clone()).ok());

@@ -396,7 +396,8 @@ fn steps(experiment: &Experiment, text: &TextData, plan: &Batches) -> u64 {
 /// Hashes of what changes results: the settings, each plugin, the data.
 fn fingerprint(experiment: &Experiment, plugins: &[&'static Plugin], text: &TextData) -> BTreeMap<String, String> {
     let settings = blake3::hash(experiment.fingerprint().to_string().as_bytes()).to_hex().to_string();
-    let mut fingerprint = BTreeMap::from([("settings".to_owned(), settings), ("data".to_owned(), text.fingerprint.clone())]);
+    let mut fingerprint =
+        BTreeMap::from([("settings".to_owned(), settings), ("data".to_owned(), text.fingerprint.clone())]);
     fingerprint.extend(plugins.iter().map(|plugin| (format!("plugin {}", plugin.manifest.name), plugin.hash.clone())));
     fingerprint
 }

@@ -126,7 +126,7 @@ impl Stepper {
         }
         let name = self.objective.name();
         let reason = if self.objective.couples() {
-            "couples the samples of a batch".to_owned()
+            format!("couples the samples of a batch, and `{}` is not in this host yet", lacuna_abi::name::COUPLE)
         } else if result.parts.len() + result.auxiliaries.len() > 1 {
             format!(
                 "has {} loss parts, whose counts over the whole batch are known only after the last micro-batch",

@@ -31,6 +31,8 @@ pub mod name {
     pub const PHASES: &str = "lacuna.objective.phases/0";
     /// [`super::Couple`], by a plugin.
     pub const COUPLE: &str = "lacuna.objective.couple/0";
+    /// [`super::Experience`], by a plugin.
+    pub const EXPERIENCE: &str = "lacuna.objective.experience/0";
     /// [`super::Gradients`], by a plugin.
     pub const GRADIENTS: &str = "lacuna.objective.gradients/0";
     /// [`super::Model`], by a plugin.
@@ -408,6 +410,15 @@ pub struct Couple {
     pub represent: unsafe extern "C" fn(instance: *const u8, batch: Handle, out: Handle) -> Handle,
     /// The loss over all of them.
     pub couple: unsafe extern "C" fn(instance: *const u8, all: Handle, call: *const LossCall) -> Handle,
+}
+
+/// What an objective gathers itself before it learns from it: samples decoded, scored, compared with a reference.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct Experience {
+    /// Turns the global batch, before it is divided, into the one to learn from, into `out`; without gradients. The host
+    /// keeps it for as many passes as the settings say, and saves it with a checkpoint that falls between.
+    pub experience: unsafe extern "C" fn(instance: *const u8, batch: Handle, out: Handle) -> Handle,
 }
 
 /// A look at the gradients between backward and clip.

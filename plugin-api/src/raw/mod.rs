@@ -26,6 +26,6 @@ pub use export::{Entry, Exported, open, query};
 pub use families::{Axes, Decode, HuggingFace, Model};
 pub use object::HostObject;
 pub(crate) use object::Object;
-pub use objectives::{Collate, Couple, Evaluate, Gradients, Objective, Phases};
+pub use objectives::{Collate, Couple, Evaluate, Experience, Gradients, Objective, Phases};
 pub(crate) use operation::Attr;
 pub(crate) use operation::{one, op};

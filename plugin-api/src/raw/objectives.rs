@@ -244,6 +244,26 @@ unsafe extern "C" fn couple<T: api::Couple>(this: *const u8, all: Handle, call: 
     })
 }
 
+/// Provides `lacuna.objective.experience`.
+pub struct Experience<T>(PhantomData<T>);
+
+impl<T: api::Experience> Experience<T> {
+    const TABLE: &'static abi::Experience = &abi::Experience { experience: experience::<T> };
+    /// The entry in the plugin's list.
+    pub const ENTRY: Entry = Entry { interface: name::EXPERIENCE, settings: "", table: || Interface::of(Self::TABLE) };
+}
+
+unsafe extern "C" fn experience<T: api::Experience>(this: *const u8, batch: Handle, out: Handle) -> Handle {
+    guard(|| {
+        // SAFETY: the host gives the instance and lends the batches.
+        unsafe {
+            let batch = Batch::from_object(lent(batch, "batch")?);
+            let out = Batch::from_object(lent(out, "batch of experience")?);
+            instance::<T>(this)?.experience(&batch, &out)
+        }
+    })
+}
+
 /// Provides `lacuna.objective.gradients`.
 pub struct Gradients<T>(PhantomData<T>);
 

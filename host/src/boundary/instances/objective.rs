@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use compute::{Gradients, Tensor};
-use lacuna_abi::{Bytes, Collate, CollateCall, Couple, Evaluate, EvaluateCall, LossCall, Objective, Phases};
+use lacuna_abi::{Bytes, Collate, CollateCall, Evaluate, EvaluateCall, Experience, LossCall, Objective, Phases};
 
 use super::{Instance, called, called_for, callee, text_of};
 use crate::boundary::call::Call;
@@ -37,6 +37,9 @@ impl ObjectiveInstance {
         let table = provider::required::<Objective>(plugin)?;
         if provider::interface::<Phases>(plugin)?.is_some() {
             return Err(Error::not_yet(lacuna_abi::name::PHASES));
+        }
+        if provider::interface::<Experience>(plugin)?.is_some() {
+            return Err(Error::not_yet(lacuna_abi::name::EXPERIENCE));
         }
         let callee = callee(plugin, "");
         let scope = Scope::new(context, path, &format!("objective `{}`", plugin.name()));
@@ -192,13 +195,5 @@ impl ObjectiveInstance {
             // SAFETY: the instance is alive, the text is lent for the call.
             unsafe { (self.table.restore)(self.instance.pointer, Bytes::text(state)) }
         })
-    }
-
-    /// A loss over the representations of the global batch is laid out in the boundary but not served yet.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn represent(&self) -> Result<()> {
-        Err(Error::not_yet(<Couple as provider::Table>::NAME))
     }
 }
