@@ -22,13 +22,13 @@ impl Sandbox {
     pub fn new(objective: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let sandbox = Self { folder };
-        let novel = repository().join("tests/data/text/valid/Chesterton_Napoleon_1904.txt");
+        let path = repository().join("tests/data/text/valid/Chesterton_Napoleon_1904.txt");
         let novel =
-            std::fs::read_to_string(&novel).unwrap_or_else(|error| panic!("cannot read {}: {error}", novel.display()));
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
         let end =
             novel.char_indices().map(|(place, _)| place).find(|place| *place >= TEXT_BYTES).unwrap_or(novel.len());
         sandbox.write("text.txt", &novel[..end]);
-        sandbox.write("tiny.toml", &experiment(objective));
+        sandbox.write("tiny.toml", experiment(objective));
         sandbox
     }
 
