@@ -197,9 +197,16 @@ impl Report<'_> {
         let mut html = String::new();
         for (rows, wide_loss) in [(self.metrics, true), (self.timings, false)] {
             let splits = splits(rows);
-            for metric in metric_names(rows) {
-                let series: Vec<Series> =
-                    splits.iter().enumerate().flat_map(|(at, split)| drawn(rows, split, &metric, split, at)).collect();
+            for metric in metric_names(rows).into_iter().filter(|metric| !WITHOUT_CHART.contains(&metric.as_str())) {
+                let curves = |metric: &str, name: Option<&str>, colour: usize| -> Vec<Series> {
+                    let of =
+                        |(at, split): (usize, &String)| drawn(rows, split, metric, name.unwrap_or(split), colour + at);
+                    splits.iter().enumerate().flat_map(of).collect()
+                };
+                let mut series = curves(&metric, None, 0);
+                if metric == "loss" {
+                    series.extend(curves(BASELINE, Some("unigram"), splits.len()));
+                }
                 let chart = Chart { title: title(&metric), wide: wide_loss && metric == "loss", series };
                 html.push_str(&chart.to_html().unwrap_or_default());
             }
@@ -210,6 +217,12 @@ impl Report<'_> {
         format!("<div class=\"charts\">{html}</div>")
     }
 }
+
+/// The loss of a unigram model on the targets of the held-out loss: a line in its chart.
+const BASELINE: &str = "unigram_loss";
+
+/// What grows with the steps and says nothing as a curve, and what is drawn with another.
+const WITHOUT_CHART: [&str; 3] = ["tokens", "seconds", BASELINE];
 
 /// The curve of a metric under a name: smoothed over its raw values where there are many.
 pub(crate) fn drawn(rows: &[Row], split: &str, metric: &str, name: &str, colour: usize) -> Vec<Series> {
