@@ -158,7 +158,7 @@ fn settings_that_do_not_fit_together_are_refused_with_their_numbers() {
 #[test]
 fn a_text_longer_than_the_learned_positions_is_refused_with_both_numbers() {
     let built = build(VOCABULARY, &settings(&[])).unwrap();
-    let error = built.run(&[7; 13], &[13], &[]).err().expect("it is refused");
+    let error = built.run(&[7; 13], &[13], &[]).unwrap_err();
     assert_eq!(error.text, "a sequence of 13 tokens is longer than the 12 learned positions of the model");
     let rotary = build(VOCABULARY, &settings(&[("positions", "\"rotary\"")])).unwrap();
     assert_eq!(hidden(&rotary, &[7; 13], &[13]).len(), 13 * 24);
@@ -168,6 +168,6 @@ fn a_text_longer_than_the_learned_positions_is_refused_with_both_numbers() {
 fn a_later_layer_needs_hidden_rows() {
     let built = build(VOCABULARY, &settings(&[])).unwrap();
     let tokens_n = compute::Tensor::from_slice(&TOKENS, &[9], &compute::Device::Cpu).unwrap();
-    let error = built.run_on("tokens", tokens_n, &LENGTHS, 1..2, &[], false).err().expect("it is refused");
+    let error = built.run_on("tokens", tokens_n, &LENGTHS, 1..2, &[], false).unwrap_err();
     assert_eq!(error.text, "layers 1..2 need the input `hidden`");
 }

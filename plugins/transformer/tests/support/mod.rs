@@ -44,13 +44,13 @@ impl Provider for Linked {
 }
 
 /// A model in the role `encoder` over a vocabulary of `vocabulary` ids.
-pub struct Built {
-    pub context: Arc<Context>,
-    pub model: Arc<ModelInstance>,
+pub(crate) struct Built {
+    pub(crate) context: Arc<Context>,
+    pub(crate) model: Arc<ModelInstance>,
 }
 
 /// Builds a model from settings given as JSON.
-pub fn build(vocabulary: usize, settings: &str) -> Result<Built> {
+pub(crate) fn build(vocabulary: usize, settings: &str) -> Result<Built> {
     // SAFETY: the query function is the host's own, of this very build.
     let opened = unsafe { (root().open)(lacuna::boundary::query) };
     assert_eq!(opened, lacuna_abi::code::OK, "the plugin opens");
@@ -69,20 +69,20 @@ pub fn build(vocabulary: usize, settings: &str) -> Result<Built> {
 }
 
 /// A layout of segments of the given lengths, keyed by their numbers.
-pub fn layout(lengths: &[usize]) -> Layout {
+pub(crate) fn layout(lengths: &[usize]) -> Layout {
     let keys: Vec<u64> = (0..lengths.len() as u64).collect();
     Layout::new(lengths, &keys).expect("a layout")
 }
 
 impl Built {
     /// A forward pass without dropout from token ids; the outputs by name.
-    pub fn run(&self, tokens: &[u32], lengths: &[usize], wanted: &[&str]) -> Result<BTreeMap<String, Tensor>> {
+    pub(crate) fn run(&self, tokens: &[u32], lengths: &[usize], wanted: &[&str]) -> Result<BTreeMap<String, Tensor>> {
         let tokens_n = Tensor::from_slice(tokens, &[tokens.len()], &Device::Cpu)?;
         self.run_on("tokens", tokens_n, lengths, 0..u32::MAX, wanted, false)
     }
 
     /// A forward pass from an input, through some layers.
-    pub fn run_on(
+    pub(crate) fn run_on(
         &self,
         input: &str,
         value: Tensor,
@@ -101,13 +101,13 @@ impl Built {
     }
 
     /// A call on the thread of the step.
-    pub fn call(&self, training: bool) -> Arc<Call> {
+    pub(crate) fn call(&self, training: bool) -> Arc<Call> {
         let device = Device::Cpu;
         Call::new(if training { CallOptions::training(3, 1, device) } else { CallOptions::evaluation(3, 1, device) })
     }
 
     /// What a head below `objective` makes of hidden rows.
-    pub fn head(&self, kind: &str, size: u64) -> Result<impl Fn(&Tensor) -> Result<Tensor> + '_> {
+    pub(crate) fn head(&self, kind: &str, size: u64) -> Result<impl Fn(&Tensor) -> Result<Tensor> + '_> {
         let head = self.model.head(&Scope::new(&self.context, "objective", "the test"), kind, size)?;
         Ok(move |hidden: &Tensor| {
             let logits = head.apply(&self.call(false), &Object::new(hidden.clone()))?;
@@ -120,12 +120,12 @@ impl Built {
 }
 
 /// The elements of a tensor.
-pub fn numbers(tensor: &Tensor) -> Vec<f32> {
+pub(crate) fn numbers(tensor: &Tensor) -> Vec<f32> {
     tensor.value().flatten_all().and_then(|value| value.to_vec1::<f32>()).expect("numbers")
 }
 
 /// The largest difference of two tensors of one shape.
-pub fn difference(a: &Tensor, b: &Tensor) -> f32 {
+pub(crate) fn difference(a: &Tensor, b: &Tensor) -> f32 {
     assert_eq!(a.dims(), b.dims());
     numbers(a).iter().zip(numbers(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
