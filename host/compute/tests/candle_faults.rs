@@ -56,7 +56,7 @@ fn attention_carries_gradients() {
     }
 }
 
-/// The convolution of [b, c, l] with [o, c, k], written out.
+/// The convolution of `[b, c, l]` with `[o, c, k]`, written out.
 fn conv1d_by_loops(x: &Value, weight: &Value, stride: usize, padding: usize) -> Vec<f64> {
     let (&[batch, channels, length], &[outputs, _, taps]) = (x.dims(), weight.dims()) else { panic!("ranks") };
     let (x, weight) = (numbers(x), numbers(weight));

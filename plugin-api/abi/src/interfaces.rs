@@ -188,7 +188,7 @@ pub struct Weights {
     /// Changes a buffer after the step: `how` 0 set, 1 mean, 2 sum, 3 moving average with `momentum`.
     pub update: unsafe extern "C" fn(buffer: Handle, value: Handle, how: u32, momentum: f64) -> Handle,
     /// Shows `weight` through a view: `kind` 0 tie to `parts[0]`, 1 stop-gradient plus delta `parts[0]`, 2 low rank
-    /// `parts[0]` [r, in] and `parts[1]` [out, r] with scale `a`, 3 mask `parts[0]`.
+    /// `parts[0]` `[r, in]` and `parts[1]` [out, r] with scale `a`, 3 mask `parts[0]`.
     pub view: unsafe extern "C" fn(weight: Handle, kind: u32, parts: *const Handle, parts_len: usize, a: f64) -> Handle,
     /// The gradient of a weight between backward and clip, or null; `access` is the handle [`Gradients::gradients`] got.
     pub gradient: unsafe extern "C" fn(access: Handle, weight: Handle, gradient: *mut Handle) -> Handle,
@@ -212,7 +212,7 @@ pub struct NamedHandle {
 pub struct ModelCall {
     /// `encode`, `decode`, `image`, …
     pub workflow: Bytes,
-    /// A batch of inputs: `tokens` [n], or `embeddings` [n, d], or `hidden` [n, d] at `first_layer`; further ones by name.
+    /// A batch of inputs: `tokens` `[n]`, or `embeddings` `[n, d]`, or `hidden` `[n, d]` at `first_layer`; further ones by name.
     pub inputs: Handle,
     /// The layout of the rows.
     pub layout: Handle,
@@ -228,7 +228,7 @@ pub struct ModelCall {
     pub wanted: *const Bytes,
     /// How many.
     pub wanted_len: usize,
-    /// A batch that takes the outputs: `hidden` [n, d] and those wanted.
+    /// A batch that takes the outputs: `hidden` `[n, d]` and those wanted.
     pub outputs: Handle,
 }
 
@@ -242,7 +242,7 @@ pub struct Models {
     pub head: unsafe extern "C" fn(scope: Handle, model: Handle, kind: Bytes, size: u64, head: *mut Handle) -> Handle,
     /// Runs a model.
     pub forward: unsafe extern "C" fn(model: Handle, call: *const ModelCall) -> Handle,
-    /// Applies a head to hidden rows [n, d].
+    /// Applies a head to hidden rows `[n, d]`.
     pub apply: unsafe extern "C" fn(head: Handle, hidden: Handle, logits: *mut Handle) -> Handle,
     /// What a model says of itself, as JSON text: `width`, `num_layers`, `causal`, ….
     pub describe: unsafe extern "C" fn(model: Handle, json: *mut Handle) -> Handle,
@@ -378,9 +378,9 @@ pub struct Collate {
 pub struct EvaluateCall {
     /// A batch with tokens and layout; gaps hold the mask token.
     pub batch: Handle,
-    /// Which rows to predict, `i64` [c].
+    /// Which rows to predict, `i64` `[c]`.
     pub rows: Handle,
-    /// Takes logits [c, v].
+    /// Takes logits `[c, v]`.
     pub logits: *mut Handle,
 }
 

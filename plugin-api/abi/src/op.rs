@@ -18,7 +18,7 @@ pub struct Operation {
 
 macro_rules! operations {
     ($($number:literal $constant:ident $name:literal $since:literal $signature:literal;)*) => {
-        $(#[doc = concat!("`", $name, "`: ", $signature)] pub const $constant: u32 = $number;)*
+        $(#[doc = concat!("`", $name, "`: `", $signature, "`")] pub const $constant: u32 = $number;)*
         /// Every operation of this boundary, by number.
         pub const TABLE: &[Operation] =
             &[$(Operation { number: $number, name: $name, since: $since, signature: $signature }),*];

@@ -37,7 +37,7 @@ impl Embeddings {
         })
     }
 
-    /// [n, d], from the call's `tokens`, or from its `embeddings` in place of word embeddings.
+    /// `[n, d]`, from the call's `tokens`, or from its `embeddings` in place of word embeddings.
     pub(crate) fn apply(&self, call: &Forward) -> Result<Tensor> {
         let layout = call.layout();
         let mut sum_nd = match (call.embeddings(), call.tokens()) {

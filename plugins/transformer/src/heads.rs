@@ -6,7 +6,7 @@ use plugin_api::prelude::*;
 use crate::embeddings::norm;
 use crate::settings::TransformerSettings;
 
-/// Logits over the vocabulary: [n, d] to [n, v].
+/// Logits over the vocabulary: `[n, d]` to `[n, v]`.
 pub(crate) struct TokenHead {
     transform: Option<(Linear, Activation, Norm)>,
     decoder: Weight,
@@ -14,7 +14,7 @@ pub(crate) struct TokenHead {
 }
 
 impl TokenHead {
-    /// Makes the head below `scope`; `words` [v, d] decodes where the settings tie it.
+    /// Makes the head below `scope`; `words` `[v, d]` decodes where the settings tie it.
     pub(crate) fn new(
         settings: &TransformerSettings,
         words: &Weight,
@@ -54,7 +54,7 @@ impl HeadModule for TokenHead {
     }
 }
 
-/// Logits over classes, from rows that the objective chose (`layout.first_rows()` for whole texts): [n, d] to [n, c].
+/// Logits over classes, from rows that the objective chose (`layout.first_rows()` for whole texts): `[n, d]` to `[n, c]`.
 pub(crate) struct ClassHead {
     pooler: Option<Linear>,
     classifier: LinearHead,

@@ -11,7 +11,7 @@ use super::real::Real;
 use super::shape::reshape_to;
 use crate::{DType, Device, Error, Result, Tensor, Value};
 
-/// The rows `indices` [n] of `axis`: that axis gets length n. Rows taken twice add up in the gradient.
+/// The rows `indices` `[n]` of `axis`: that axis gets length n. Rows taken twice add up in the gradient.
 ///
 /// # Errors
 /// When the axis is not there, the indices are not one axis of u32 or i64, or one is out of range.

@@ -131,12 +131,12 @@ fn unit(name: &'static str, x: &Tensor) -> Result<Tensor> {
 
 /// InfoNCE over a batch: row i of `a_nd` belongs with row i of `b_nd`, all other rows of b are its negatives.
 ///
-/// Cosine similarities over `temperature`, cross-entropy with the matching row, one number [n] for each row; `symmetric`
+/// Cosine similarities over `temperature`, cross-entropy with the matching row, one number `[n]` for each row; `symmetric`
 /// averages it with the same from b to a. van den Oord et al. 2018, arXiv:1807.03748; Radford et al. 2021,
 /// arXiv:2103.00020, figure 3.
 ///
 /// # Errors
-/// When shapes or dtypes differ, they are no [n, d], or the temperature is not positive.
+/// When shapes or dtypes differ, they are no `[n, d]`, or the temperature is not positive.
 pub fn info_nce(a_nd: &Tensor, b_nd: &Tensor, temperature: f64, symmetric: bool) -> Result<Tensor> {
     let name = "info_nce";
     if a_nd.rank() != 2 || a_nd.dims() != b_nd.dims() {

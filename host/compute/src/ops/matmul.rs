@@ -109,7 +109,7 @@ fn with_batch_of(like: &Value, value: &Value) -> Vec<usize> {
     like.dims()[..like.rank() - 2].iter().chain(&value.dims()[value.rank() - 2..]).copied().collect()
 }
 
-/// The products of every element of `a` [m] with every one of `b` [n]: [m, n].
+/// The products of every element of `a` `[m]` with every one of `b` `[n]`: `[m, n]`.
 ///
 /// # Errors
 /// When either is no vector, or dtypes differ.

@@ -92,7 +92,7 @@ pub fn scatter_add(base: &Tensor, axis: i64, indices: &Tensor, source: &Tensor) 
 /// `base` with row i of `source` added to its row `indices[i]` along `axis`; rows that meet add up.
 ///
 /// # Errors
-/// When dtypes differ or are no floats, another axis differs, there is not one index [n] for each row, or one is out of range.
+/// When dtypes differ or are no floats, another axis differs, there is not one index `[n]` for each row, or one is out of range.
 pub fn index_add(base: &Tensor, axis: i64, indices: &Tensor, source: &Tensor) -> Result<Tensor> {
     require_float("index_add", base)?;
     same_dtype("index_add", base, source)?;

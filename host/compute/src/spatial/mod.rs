@@ -1,9 +1,9 @@
 //! Operations over one or two spatial axes: convolution, pooling and up-sampling of `[batch, channels, (height,) width]`.
 //!
 //! Written here rather than taken from candle, whose convolutions and pools have wrong or missing gradients. Everything is
-//! built from three pieces: convolution as window gathering and matrix products ([`conv`]), the largest entry of each
-//! window ([`max_pool`]), and sparse linear maps along each axis, which averages and interpolations all are
-//! ([`resample`]). One axis is computed as two, the first of length one. Results never depend on the number of threads.
+//! built from three pieces: convolution as window gathering and matrix products (`conv.rs`), the largest entry of each
+//! window (`max_pool.rs`), and sparse linear maps along each axis, which averages and interpolations all are
+//! (`resample.rs`). One axis is computed as two, the first of length one. Results never depend on the number of threads.
 
 mod average;
 mod conv;

@@ -45,7 +45,7 @@ pub struct ModelInstance {
 pub struct ForwardRequest<'a> {
     /// `encode`, `decode`, …
     pub workflow: &'a str,
-    /// A batch: `tokens` [n], `embeddings` [n, d] or `hidden` [n, d].
+    /// A batch: `tokens` `[n]`, `embeddings` `[n, d]` or `hidden` `[n, d]`.
     pub inputs: &'a Arc<Object>,
     /// The layout of the rows.
     pub layout: &'a Layout,
@@ -118,7 +118,7 @@ impl ModelInstance {
         &self.callee
     }
 
-    /// Runs the model; the outputs are a batch with `hidden` [n, width] and those wanted.
+    /// Runs the model; the outputs are a batch with `hidden` `[n, width]` and those wanted.
     ///
     /// # Errors
     /// The first fault of the pass, the plugin's error, or `plugin/shape` for outputs of another shape.

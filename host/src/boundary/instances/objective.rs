@@ -122,7 +122,7 @@ impl ObjectiveInstance {
         self.evaluate.is_some()
     }
 
-    /// Logits [c, v] of the rows `rows_c` (`i64`) of a batch whose gaps hold the mask token.
+    /// Logits `[c, v]` of the rows `rows_c` (`i64`) of a batch whose gaps hold the mask token.
     ///
     /// # Errors
     /// When it does not predict, the first fault, the plugin's error, or another number of rows.
