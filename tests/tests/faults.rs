@@ -245,4 +245,7 @@ fn the_conformance_suite_finds_what_is_wrong() {
         let (found, out) = verdict(&["--model", "misbehaving", &format!("model.how={how}")], "model", check);
         assert_eq!(found, "failed", "{how}: {out}");
     }
+    // A straight-through gradient is none: outcomes of rounding are held while weights are displaced.
+    let (found, out) = verdict(&["--model", "misbehaving", "model.how=rounds"], "model", "gradients");
+    assert!(found == "ok" && out.contains("\"holds\":true"), "{out}");
 }

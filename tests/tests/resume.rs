@@ -103,7 +103,7 @@ fn other_settings_are_refused() {
     let ran = sandbox
         .run(&["run", "tiny.toml", "--out", "out", "--resume", "run.steps=8", "objective.mask_rate=0.4"])
         .ended(2);
-    assert!(ran.error().contains("other settings"), "{}", ran.err);
+    assert!(ran.error().contains("run/changed"), "{}", ran.err);
     let ran = sandbox.run(&["run", "tiny.toml", "--out", "out"]).ended(2);
     assert!(ran.error().contains("out") && ran.error().contains("help:"), "{}", ran.err);
 }

@@ -7,6 +7,7 @@ use compute::weights::{Buffer, Resolve};
 use compute::{Device, Tensor};
 use philox::Key;
 
+use super::outcomes::Outcomes;
 use super::sites::Listeners;
 
 /// Which kind of thread a call runs on.
@@ -42,6 +43,8 @@ pub struct CallOptions {
     pub device: Device,
     /// Who listens at which site.
     pub listeners: Arc<Listeners>,
+    /// Outcomes of constant operations to record or to give again: finite differences.
+    pub outcomes: Option<Arc<Outcomes>>,
     /// Where log lines go.
     pub log: Option<LogSink>,
 }
@@ -60,6 +63,7 @@ impl CallOptions {
             micro_batch: 0,
             device,
             listeners: Arc::default(),
+            outcomes: None,
             log: None,
         }
     }

@@ -12,7 +12,8 @@ use super::samples::{self, Text};
 use super::world::{self, numbers};
 use super::{Options, gradients, training};
 use crate::boundary::{
-    Call, Content, Context, ForwardRequest, HeadInstance, ModelInstance, Object, Scope, TensorState, batch_object,
+    Call, Content, Context, ForwardRequest, HeadInstance, ModelInstance, Object, Outcomes, Scope, TensorState,
+    batch_object,
 };
 use crate::error::{Error, Result};
 use crate::loader::{Found, Plugin};
@@ -155,8 +156,7 @@ impl Built {
     }
 
     /// A random projection of hidden rows and token logits, in training with the keyed draws of one seed.
-    fn projection(&self, gradients: bool) -> Result<Tensor> {
-        let call = call(SEED, true, gradients);
+    fn projection(&self, call: Arc<Call>) -> Result<Tensor> {
         let hidden_nd = self.run(&samples::all(), false, &call)?;
         let mut total = projected(&hidden_nd, "hidden")?;
         if let Some(head) = &self.tokens {
@@ -171,7 +171,7 @@ impl Built {
 
     fn slopes(&self) -> Result<world::Slopes> {
         let mut gradients = Gradients::default();
-        compute::backward(&self.projection(true)?, None, false, &mut gradients)?;
+        compute::backward(&self.projection(call(SEED, true, true))?, None, false, &mut gradients)?;
         world::slopes(self.weights(), &gradients)
     }
 
@@ -195,7 +195,13 @@ impl Built {
 
     fn finite_differences(&self) -> Outcome {
         let slopes = self.slopes()?;
-        gradients::compare(self.weights(), &slopes, &mut || Ok(self.projection(false)?.item()?))
+        let outcomes = Arc::new(Outcomes::default());
+        let kept = || Call::new(world::with_outcomes(SEED, &outcomes));
+        self.projection(kept())?;
+        gradients::compare(self.weights(), &slopes, &mut || {
+            outcomes.replay();
+            Ok(self.projection(kept())?.item()?)
+        })
     }
 
     fn evaluation(&self) -> Outcome {
@@ -280,7 +286,7 @@ impl Built {
         use crate::boundary::Provider;
         let run = || -> Result<()> {
             let mut gradients = Gradients::default();
-            Ok(compute::backward(&self.projection(true)?, None, false, &mut gradients)?)
+            Ok(compute::backward(&self.projection(call(SEED, true, true))?, None, false, &mut gradients)?)
         };
         run()?;
         let before = plugin.live().total();

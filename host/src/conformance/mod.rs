@@ -4,8 +4,8 @@
 //! gets the family `transformer` (or another) for all roles that it asks for; a family is run as an encoder. Each check
 //! answers in words. A plugin may declare an exemption with a reason in its manifest; the reason is shown then.
 //!
-//! What is not done: outcomes of `round`, comparisons, sorting and `stop_gradient` are not replayed at the displaced points,
-//! so an objective that writes out a straight-through gradient fails `gradients` and declares an exemption.
+//! Finite differences hold the outcomes of `round`, comparisons, sorting and `stop_gradient` at the base point, so that a
+//! straight-through gradient written out with `stop_gradient` passes. One given with `custom` has to declare an exemption.
 
 mod batches;
 mod draws;

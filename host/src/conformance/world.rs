@@ -12,7 +12,8 @@ use serde_json::Value as Json;
 use super::samples::Text;
 use super::{Options, samples, schema};
 use crate::boundary::{
-    Call, CallOptions, Collation, Context, LossResult, ModelInstance, Object, ObjectiveInstance, Roles, batch_on_device,
+    Call, CallOptions, Collation, Context, LossResult, ModelInstance, Object, ObjectiveInstance, Outcomes, Roles,
+    batch_on_device,
 };
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Found, Plugin};
@@ -98,6 +99,11 @@ pub(super) fn options(seed: u64, training: bool, gradients: bool) -> CallOptions
     (options.training, options.gradients) = (training, gradients);
     options.resolve = Resolve { precision: DType::F64, gradients, ..Resolve::default() };
     options
+}
+
+/// Options of a training call without gradients that records outcomes of constant operations, or gives them again.
+pub(super) fn with_outcomes(seed: u64, outcomes: &Arc<Outcomes>) -> CallOptions {
+    CallOptions { outcomes: Some(outcomes.clone()), ..options(seed, true, false) }
 }
 
 /// Sum and count of each part of a loss, with its weight.
@@ -199,8 +205,13 @@ impl World {
 
     /// The total of one batch as a number.
     pub(super) fn value(&self, batch: &Arc<Object>, seed: u64) -> Result<f64> {
+        self.value_under(batch, options(seed, true, false))
+    }
+
+    /// The same under these options.
+    pub(super) fn value_under(&self, batch: &Arc<Object>, options: CallOptions) -> Result<f64> {
         let mut parts = Parts::new();
-        add_parts(&mut parts, &self.loss(batch, seed, false)?)?;
+        add_parts(&mut parts, &self.objective.loss(&Call::new(options), batch)?)?;
         Ok(total_of(&parts))
     }
 }

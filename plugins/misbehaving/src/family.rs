@@ -8,7 +8,7 @@ use plugin_api::prelude::*;
 pub struct FamilySettings {
     /// The fault.
     #[setting(default = "nothing", choices = [
-        "nothing", "panic_in_build", "panic_in_forward", "wrong_shape_out", "wrong_gradient", "mixes_samples"
+        "nothing", "panic_in_build", "panic_in_forward", "wrong_shape_out", "wrong_gradient", "mixes_samples", "rounds"
     ])]
     how: String,
     /// Width of the hidden rows.
@@ -43,7 +43,7 @@ impl ModelFamily for Family {
             "panic_in_forward" => panic!("asked to panic in forward"),
             "wrong_shape_out" => Ok(Output::new(hidden_nd.unsqueeze(0))),
             "wrong_gradient" => {
-                let outputs = custom("wrong", &[&hidden_nd], &[&hidden_nd.stop_gradient()], &[], |_, gradients| {
+                let outputs = custom("wrong", &[&hidden_nd], &[&(&hidden_nd * 1.0)], &[], |_, gradients| {
                     Ok(gradients
                         .iter()
                         .map(|gradient_nd| gradient_nd.as_ref().map(|given_nd| given_nd * 1.5))
@@ -51,6 +51,8 @@ impl ModelFamily for Family {
                 });
                 outputs.into_iter().next().map(Output::new).ok_or_else(|| Error::data("no output came back"))
             }
+            // No fault: a straight-through gradient, Bengio et al. 2013, arXiv:1308.3432, section 4.
+            "rounds" => Ok(Output::new(&hidden_nd + ((&hidden_nd * 8.0).round() / 8.0 - &hidden_nd).stop_gradient())),
             "mixes_samples" => Ok(Output::new(&hidden_nd + &hidden_nd.mean_axes(&[0], true))),
             _ => Ok(Output::new(hidden_nd)),
         }
