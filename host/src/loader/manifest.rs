@@ -143,8 +143,8 @@ fn exported<'data>(file: &object::File<'data>, name: &str) -> Option<&'data [u8]
 fn looks_like(data: &[u8]) -> String {
     match data {
         [] => ": it is empty".into(),
-        data if std::str::from_utf8(&data[..data.len().min(512)]).is_ok() => ": it looks like text".into(),
         data if data.starts_with(b"\x7fELF") => ": it looks like a library that is cut off".into(),
+        data if std::str::from_utf8(&data[..data.len().min(512)]).is_ok() => ": it looks like text".into(),
         _ => String::new(),
     }
 }
