@@ -113,23 +113,13 @@ unsafe extern "C" fn site(name: Bytes, tensor: Handle) -> Handle {
         let Some(frame) = family_frame() else { return Ok(None) };
         frame.pass(name);
         let role = &frame.callee().role;
-        let listeners = frame.call().options().listeners.at(role, name);
-        if listeners.is_empty() {
+        let listeners = &frame.call().options().listeners;
+        if listeners.at(role, name).is_empty() {
             return Ok(None);
         }
         // SAFETY: the handle is lent for this call.
         let seen = guard::tensor("the tensor of a site", unsafe { guard::object("the tensor of a site", tensor)? })?;
-        let mut replaced = None;
-        for listener in listeners {
-            if let Some(other) = listener.at(role, name, replaced.as_ref().unwrap_or(&seen))? {
-                replaced = Some(other);
-            }
-        }
-        if let Some(other) = replaced.as_ref().filter(|other| other.dims() != seen.dims()) {
-            let text = format!("a listener at `{name}` gives {:?} for {:?}", other.dims(), seen.dims());
-            return Err(Error::new("site/shape", text).with_help("a listener keeps the shape"));
-        }
-        Ok(replaced)
+        listeners.pass(role, name, &seen)
     });
     match replaced {
         Ok(Some(tensor)) => Object::new(tensor).into_handle(),

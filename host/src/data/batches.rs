@@ -134,7 +134,7 @@ impl BatchMaker {
                 lengths.push(sample.ids.len());
                 sequences.push(sequence);
                 samples.push(text_sample(self.samples.id(*number), sample, first_row));
-                first_row = first_row + lengths[lengths.len() - 1];
+                first_row += lengths[lengths.len() - 1];
             }
         }
         let ids: Vec<u64> = samples.iter().map(|sample| sample.id).collect();

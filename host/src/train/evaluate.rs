@@ -14,9 +14,12 @@ use crate::error::{Error, Result};
 /// Draws of held-out batches are keyed by this seed, whatever the run's, so that runs are compared on the same masks.
 pub const HELD_OUT_SEED: u64 = 0x6865_6c64;
 
-/// Probabilities of tokens by their frequency in the training data, each counted once more than it came.
+/// A model that knows how often each token comes in the training data, each counted once more than it came.
 pub struct Unigram {
-    log_probability: Vec<f64>,
+    /// By id; 0 for special tokens.
+    counts: Vec<u64>,
+    /// The special token that ends a sample, and how many samples it ends.
+    end: Option<(u32, u64)>,
 }
 
 impl Unigram {
@@ -29,14 +32,24 @@ impl Unigram {
                 *count = 0;
             }
         }
-        let total: u64 = counts.iter().sum();
-        // A special token as a target (the end of a sample) gets the probability of a token never seen.
-        let log_probability = counts.iter().map(|count| ((*count).max(1) as f64 / total.max(1) as f64).ln()).collect();
-        Self { log_probability }
+        let last = train.get(0).ids.last().copied().filter(|id| special.contains(id));
+        Self { counts, end: last.map(|id| (id, train.len() as u64)) }
     }
 
-    fn loss(&self, id: u32) -> f64 {
-        self.log_probability.get(id as usize).map_or(f64::NAN, |log| -log)
+    /// Σ −ln p of targets, given how often each id is one.
+    ///
+    /// What an objective never predicts takes no probability: the end of a sample counts where it is a target, as for
+    /// causal models, and not for masked ones.
+    fn loss(&self, targets: &BTreeMap<u32, u64>) -> f64 {
+        let end = self.end.filter(|(id, _)| targets.contains_key(id));
+        let total = (self.counts.iter().sum::<u64>() + end.map_or(0, |(_, count)| count)) as f64;
+        let loss = |id: u32| match (end, self.counts.get(id as usize)) {
+            (Some((end, count)), _) if end == id => (total / count as f64).ln(),
+            // Other special tokens as if they had come once.
+            (_, Some(count)) => (total / (*count).max(1) as f64).ln(),
+            (_, None) => f64::NAN,
+        };
+        targets.iter().map(|(id, times)| *times as f64 * loss(*id)).sum()
     }
 }
 
@@ -75,7 +88,7 @@ impl Evaluator {
     pub fn measure(&self, objective: &ObjectiveInstance, options: &CallOptions, limit: Option<u64>) -> Result<HeldOut> {
         let mut meters = Meters::default();
         let mut parts: BTreeMap<String, (f64, f64, f64)> = BTreeMap::new();
-        let (mut unigram_sum, mut targets, mut measured) = (0.0, 0_u64, 0);
+        let (mut targets, mut measured) = (BTreeMap::<u32, u64>::new(), 0);
         for batch in self.batches.evaluation(self.settings, limit, self.threads)? {
             let batch = batch?;
             let step = batch.step;
@@ -90,9 +103,7 @@ impl Evaluator {
                     meters.add(&metric.name, metric.sum.item()?, metric.count.item()?);
                 }
                 if let Some(ids) = &result.targets {
-                    let ids = ids.to_ids()?;
-                    targets += ids.len() as u64;
-                    unigram_sum += ids.iter().map(|id| self.unigram.loss(*id)).sum::<f64>();
+                    ids.to_ids()?.into_iter().for_each(|id| *targets.entry(id).or_default() += 1);
                 }
             }
             measured += 1;
@@ -106,7 +117,8 @@ impl Evaluator {
         if !loss.is_finite() {
             return Err(Error::new("train/not-finite", format!("the held-out loss is {loss}")));
         }
-        let unigram = (targets > 0).then(|| unigram_sum / targets as f64);
+        let count: u64 = targets.values().sum();
+        let unigram = (count > 0).then(|| self.unigram.loss(&targets) / count as f64);
         Ok(HeldOut { loss, unigram, metrics: meters.take(), batches: measured })
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::error::{Error, Result};
 
 /// Steps in a row without any label after which the run stops.
-const MOST_EMPTY_STEPS: u64 = 10;
+pub const MOST_EMPTY_STEPS: u64 = 10;
 
 /// The watchers of a run.
 pub struct Guards {
@@ -66,12 +66,7 @@ impl Guards {
     ///
     /// # Errors
     /// When a trainable weight has gone without for too long.
-    pub fn gradients(
-        &mut self,
-        weights: &Weights,
-        leaves: impl IntoIterator<Item = u64>,
-        step: u64,
-    ) -> Result<()> {
+    pub fn gradients(&mut self, weights: &Weights, leaves: impl IntoIterator<Item = u64>, step: u64) -> Result<()> {
         self.empty_in_a_row = 0;
         self.watch.observe(weights, leaves);
         if self.patience == 0 {

@@ -15,7 +15,7 @@ mod step;
 
 pub use checkpoint::saved;
 pub use evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
-pub use guards::Guards;
+pub use guards::{Guards, MOST_EMPTY_STEPS};
 pub use meters::Meters;
 pub use report::write_report;
 pub use run::{Ended, Finished, RunOptions, train};

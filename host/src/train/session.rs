@@ -121,7 +121,7 @@ impl Session {
             threads: experiment.run.data_threads,
             device: device.clone(),
         });
-        let steps = steps(&experiment, &text, &plan);
+        let steps = steps(&experiment, &text, &plan)?;
         let stepper = Stepper { weights, objective, optimizer: make_optimizer(&experiment, groups)?, options, device };
         let ema = experiment.optimizer.ema.map(Ema::new).transpose()?;
         let fingerprint = fingerprint(&experiment, &plugins, &text);
@@ -311,6 +311,18 @@ fn load_weights(experiment: &Experiment, weights: &Weights) -> Result<()> {
             .with_help("the model's settings must be those it was trained with"));
         }
         let report = weights.load_state(&state, false)?;
+        if let Some(line) = report.wrong.first() {
+            return Err(Error::new(
+                "run/weights",
+                format!(
+                    "`{}` does not fit {} weights of the role `{}`, first {line}",
+                    file.display(),
+                    report.wrong.len(),
+                    model.role
+                ),
+            )
+            .with_help("the model's settings, and the size of the vocabulary, must be those it was trained with"));
+        }
         if let Some(name) = report.unexpected.first() {
             return Err(Error::new(
                 "run/weights",
@@ -379,18 +391,18 @@ fn schedule(experiment: &Experiment, steps: u64) -> Schedule {
     }
 }
 
-/// Steps of the run: as told, or as many as full batches of real tokens need, at their mean length.
-fn steps(experiment: &Experiment, text: &TextData, plan: &Batches) -> u64 {
+/// Steps of the run: as told, or as many as it takes to see so many tokens, whichever is less.
+fn steps(experiment: &Experiment, text: &TextData, plan: &Batches) -> Result<u64> {
     let run = &experiment.run;
-    let by_tokens = run.tokens.map(|tokens| {
-        let per_epoch = plan.plan_of_epoch(0).map_or(1, |plan| plan.len().max(1)) as u64;
-        let epoch_tokens: u64 = (0..text.train.len()).map(|sample| text.train.length(sample) as u64).sum();
-        tokens.div_ceil((epoch_tokens / per_epoch).max(1))
-    });
-    match (run.steps, by_tokens) {
-        (Some(steps), Some(tokens)) => steps.min(tokens),
-        (steps, tokens) => steps.or(tokens).unwrap_or(0),
+    let Some(tokens) = run.tokens else { return Ok(run.steps.unwrap_or(0)) };
+    let (mut steps, mut seen) = (0, 0);
+    // Counted, not estimated: a schedule that ends before the tokens do would end the run with too few.
+    while seen < tokens && run.steps.is_none_or(|most| steps < most) {
+        let (_, rows) = plan.batch_of_step(steps)?;
+        seen += rows.iter().flatten().map(|sample| text.train.length(*sample) as u64).sum::<u64>();
+        steps += 1;
     }
+    Ok(steps)
 }
 
 /// Hashes of what changes results: the settings, each plugin, the data.

@@ -33,7 +33,7 @@ impl HeadInstance {
         &self.kind
     }
 
-    /// Logits [n, size] of `hidden` [n, width].
+    /// Logits `[n, size]` of `hidden` `[n, width]`, which listeners at the site `heads.KIND` see first.
     ///
     /// # Errors
     /// The first fault of the call, the plugin's error, or `plugin/shape` for logits of another shape.
@@ -41,11 +41,15 @@ impl HeadInstance {
         if call.options().thread == Thread::Data {
             return Err(Error::new("thread/data", format!("the head `{}` is applied on a data thread", self.kind)));
         }
-        let rows = match hidden.content() {
-            Content::Tensor(TensorState::Ready(tensor)) => tensor.dims().first().copied().unwrap_or(1),
+        let rows_nd = match hidden.content() {
+            Content::Tensor(TensorState::Ready(rows_nd)) => rows_nd,
             Content::Tensor(TensorState::Poisoned(fault)) => return Err(fault.error()),
             _ => return Err(guard::wrong_kind("the hidden rows", "tensor", hidden)),
         };
+        let rows = rows_nd.dims().first().copied().unwrap_or(1);
+        let replaced = call.options().listeners.pass(self.model.role(), &format!("heads.{}", self.kind), rows_nd)?;
+        let replaced = replaced.map(Object::new);
+        let hidden = replaced.as_ref().unwrap_or(hidden);
         let plugin = &self.model.callee().plugin;
         let logits = self.model.apply(call, self.number, &self.kind, hidden)?;
         let logits = logits.ok_or_else(|| {
