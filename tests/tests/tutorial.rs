@@ -49,9 +49,29 @@ fn follow(sandbox: &Sandbox, name: &str, kind: &str) {
     assert!(commands.iter().all(|command| readme.contains(command)), "the README has the same commands: {readme}");
 }
 
+/// The commands of the README's tutorial.
+fn tutorial() -> String {
+    let readme = std::fs::read_to_string(repository().join("README.md")).expect("there is a README");
+    let section = readme.split("## Write a plugin").nth(1).expect("the README has a tutorial");
+    let block = section.split("```").nth(1).expect("the tutorial has commands");
+    block.strip_prefix("sh\n").expect("the commands are for a shell").to_owned()
+}
+
 #[test]
-fn an_objective_outside_the_workspace() {
-    follow(&Sandbox::new("mlm"), "first-span", "--objective");
+fn the_tutorial_of_the_readme() {
+    let sandbox = Sandbox::new("mlm");
+    let mut shell = Command::new("sh");
+    shell.arg("-ec").arg(tutorial()).current_dir(repository());
+    // Everything happens below the sandbox, offline; only what is compiled on the way is shared with later runs.
+    shell.env("TMPDIR", sandbox.path()).env("LACUNA_CACHE", sandbox.file("cache")).env("CARGO_NET_OFFLINE", "true");
+    shell
+        .env("CARGO_BUILD_BUILD_DIR", shared("tutorial"))
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("LACUNA_PLUGIN_PATH");
+    let done = Ran::of(&mut shell).ended(0);
+    for expected in ["wrote ", "none failed", "done at step", "held-out loss"] {
+        assert!(done.out.contains(expected), "`{expected}` is missing in {}", done.out);
+    }
 }
 
 #[test]
