@@ -114,11 +114,14 @@ const FAMILIES: [&[Operator]; 10] = [
     layout::TABLE,
 ];
 
-static BY_NUMBER: LazyLock<Vec<Option<&'static Operator>>> = LazyLock::new(|| {
+/// An operator with its name.
+type Named = (&'static Operator, &'static str);
+
+static BY_NUMBER: LazyLock<Vec<Option<Named>>> = LazyLock::new(|| {
     let operators = || FAMILIES.into_iter().flatten();
     let end = operators().map(|operator| operator.number).max().unwrap_or(0) as usize;
     let mut table = vec![None; end + 1];
-    operators().for_each(|operator| table[operator.number as usize] = Some(operator));
+    operators().for_each(|operator| table[operator.number as usize] = Some((operator, name_of(operator.number))));
     table
 });
 
@@ -159,8 +162,8 @@ pub(super) unsafe fn answer(request: &Request, mut write: impl FnMut(usize, Arc<
 /// As [`answer`].
 unsafe fn run(request: &Request) -> Outcome {
     let frame = tensors::step_frame()?;
-    let operator = BY_NUMBER.get(request.number as usize).copied().flatten().ok_or_else(|| unknown(request.number))?;
-    let name = name_of(request.number);
+    let (operator, name) =
+        BY_NUMBER.get(request.number as usize).copied().flatten().ok_or_else(|| unknown(request.number))?;
     // SAFETY: by the caller's promise.
     let inputs = unsafe { guard::slice("the inputs", request.inputs.0, request.inputs.1)? };
     // SAFETY: by the caller's promise.
