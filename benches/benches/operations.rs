@@ -51,6 +51,9 @@ fn product(size: usize, times: u32) {
 }
 
 fn main() {
+    // As the program does, for the same reason.
+    // SAFETY: this is the first line, so no other thread can be reading the environment.
+    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
     // SAFETY: the query function is this very program's host, so its tables fit.
     let opened = unsafe { open(lacuna::boundary::query) };
     assert_eq!(opened, 0, "the host's tables fit");

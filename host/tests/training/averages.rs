@@ -55,3 +55,26 @@ fn a_run_s_averages_are_measured_again_from_its_folder() {
         lacuna::train::Session::of_run(&run, "last", &[], &catalogue()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(session.held_out(None).expect("a measure"), finished.held_out);
 }
+
+#[test]
+fn a_run_in_two_parts_keeps_its_averages_bit_for_bit() {
+    let changes = [
+        "run.steps=9",
+        "run.accumulation=2",
+        "run.precision=\"bf16\"",
+        "optimizer.ema=0.8",
+        "data.text.packing=true",
+        "model.encoder.dropout=0.1",
+    ];
+    let folder = Folder::new();
+    let (whole, parts) = (folder.path("whole"), folder.path("parts"));
+    train(experiment("mlm", &changes), &whole).unwrap_or_else(|error| panic!("{error}"));
+    for (resume, until) in [(false, Some(4)), (true, Some(7)), (true, None)] {
+        train_part(experiment("mlm", &changes), &parts, resume, until).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for file in ["metrics.jsonl", "checkpoints/last/model.safetensors", "checkpoints/last/optimizer.safetensors"] {
+        let [whole, parts] =
+            [&whole, &parts].map(|folder| std::fs::read(folder.join(file)).expect("a file of the run"));
+        assert!(whole == parts, "`{file}` differs");
+    }
+}

@@ -329,12 +329,17 @@ pub(super) fn assert_same_gradients(a: &Taken, b: &Taken, relative: f64) {
 
 /// A whole run into `folder`, which must not be there.
 pub(super) fn train(experiment: Experiment, folder: &Path) -> Result<Finished> {
+    train_part(experiment, folder, false, None)
+}
+
+/// A run from its start, or the checkpoint that `folder` holds, to its end or the step `until`.
+pub(super) fn train_part(experiment: Experiment, folder: &Path, resume: bool, until: Option<u64>) -> Result<Finished> {
     let options = RunOptions {
         out: Some(folder.to_path_buf()),
-        resume: false,
+        resume,
         stop: StopFlag::default(),
         report: false,
-        until: None,
+        until,
         started: Instant::now(),
         command: vec!["test".into()],
     };
