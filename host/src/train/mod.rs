@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod session;
 mod step;
+mod weights;
 
 pub use checkpoint::saved;
 pub use evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};

@@ -13,16 +13,20 @@ use compute::schedule::{Course, Schedule};
 use compute::weights::{Resolve, Weights};
 use experiment::{Device, Experiment, OptimizerKind, Precision, ScheduleKind};
 use lacuna_abi::name;
-use records::{Checkpoint, FileFacts, RunFolder, TensorFile};
+use records::{Checkpoint, FileFacts, RunFolder};
 use serde_json::json;
 
 use super::checkpoint::saved;
 use super::evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
 use super::step::Stepper;
+use super::weights::load_weights;
 use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, RoleEntry, RoleTable};
 use crate::data::{BatchMaker, StepBatch, TextData, prepare_text};
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Plugin};
+
+/// Where the objective's own weights, and those of heads, lie among the names.
+pub(super) const OBJECTIVE: &str = "objective";
 
 /// A run made ready.
 pub struct Session {
@@ -87,7 +91,7 @@ impl Session {
                 }
             })),
         });
-        let objective = ObjectiveInstance::create(&objective_plugin, "objective", &context, &objective_settings)?;
+        let objective = ObjectiveInstance::create(&objective_plugin, OBJECTIVE, &context, &objective_settings)?;
         let models = table.built();
         refuse_unused_roles(&experiment, &models, objective.name())?;
         load_weights(&experiment, &weights)?;
@@ -272,70 +276,6 @@ fn refuse_unused_roles(
     Err(Error::new("config/role", format!("objective `{objective}` asks for no model in the role `{}`", unused.role))
         .at(experiment.path.display().to_string(), 0)
         .with_help(format!("it asks for {asked}; rename or remove [model.{}]", unused.role)))
-}
-
-/// Weights from files, by role, strictly.
-fn load_weights(experiment: &Experiment, weights: &Weights) -> Result<()> {
-    for model in &experiment.models {
-        let Some(path) = &model.weights else { continue };
-        let file = if path.is_dir() { path.join("checkpoints/last/model.safetensors") } else { path.clone() };
-        let below = format!("{}.", model.role);
-        let mut state = saved(TensorFile::open(&file)?.tensors()?)?;
-        // A run's file holds all roles under their names; a family's own file holds bare names.
-        if !state.keys().any(|name| name.starts_with(&below)) {
-            state = state
-                .into_iter()
-                .map(|(name, mut saved)| {
-                    saved.name = format!("{below}{name}");
-                    (saved.name.clone(), saved)
-                })
-                .collect();
-        }
-        state.retain(|name, _| name.starts_with(&below));
-        let missing: Vec<String> = weights
-            .owners()
-            .iter()
-            .map(|weight| weight.name().to_owned())
-            .filter(|name| name.starts_with(&below) && !state.contains_key(name))
-            .collect();
-        if let Some(first) = missing.first() {
-            return Err(Error::new(
-                "run/weights",
-                format!(
-                    "`{}` lacks {} weights of the role `{}`, first `{first}`",
-                    file.display(),
-                    missing.len(),
-                    model.role
-                ),
-            )
-            .with_help("the model's settings must be those it was trained with"));
-        }
-        let report = weights.load_state(&state, false)?;
-        if let Some(line) = report.wrong.first() {
-            return Err(Error::new(
-                "run/weights",
-                format!(
-                    "`{}` does not fit {} weights of the role `{}`, first {line}",
-                    file.display(),
-                    report.wrong.len(),
-                    model.role
-                ),
-            )
-            .with_help("the model's settings, and the size of the vocabulary, must be those it was trained with"));
-        }
-        if let Some(name) = report.unexpected.first() {
-            return Err(Error::new(
-                "run/weights",
-                format!(
-                    "`{}` holds {} weights the model does not have, first `{name}`",
-                    file.display(),
-                    report.unexpected.len()
-                ),
-            )
-            .with_help("the model's settings must be those it was trained with"));
-        }
-    }
-    Ok(())
 }
 
 fn groups(experiment: &Experiment) -> Groups {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use compute::optimizer::{Optimizer, scale};
 use compute::weights::Weights;
-use compute::{Device, Gradients, Tensor, mode, ops};
+use compute::{Device, Gradients, Tensor, ops};
 
 use super::guards::Guards;
 use super::meters::Meters;
@@ -81,8 +81,6 @@ impl Stepper {
         meters: &mut Meters,
     ) -> Result<bool> {
         let (step, samples) = (batch.step, batch.samples_in_words());
-        // The tape's step counts from 1, so that nothing made before the first step passes for a part of it.
-        mode::set_step(step + 1);
         let divided = batch.micro.len() > 1;
         let mut gradients = Gradients::default();
         let mut sums: BTreeMap<String, PartSums> = BTreeMap::new();
