@@ -82,7 +82,9 @@ impl Error {
     #[must_use]
     pub fn with_help(mut self, text: impl Into<String>) -> Self {
         match &mut self {
-            Self::Shape { help, .. } | Self::DType { help, .. } | Self::Gradient { help, .. } => *help = Some(text.into()),
+            Self::Shape { help, .. } | Self::DType { help, .. } | Self::Gradient { help, .. } => {
+                *help = Some(text.into())
+            }
             Self::Argument { .. } | Self::Device { .. } => {}
         }
         self

@@ -12,7 +12,13 @@ impl InplaceOp2 for AddAssign {
         "add-assign"
     }
 
-    fn cpu_fwd(&self, sum: &mut CpuStorage, sum_layout: &Layout, other: &CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+    fn cpu_fwd(
+        &self,
+        sum: &mut CpuStorage,
+        sum_layout: &Layout,
+        other: &CpuStorage,
+        layout: &Layout,
+    ) -> candle_core::Result<()> {
         let (Some((a0, a1)), Some((b0, b1))) = (sum_layout.contiguous_offsets(), layout.contiguous_offsets()) else {
             candle_core::bail!("add-assign needs contiguous buffers")
         };

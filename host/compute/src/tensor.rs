@@ -207,7 +207,8 @@ impl Tensor {
     /// When it holds more than one, or none.
     pub fn item(&self) -> Result<f64> {
         if self.elements() != 1 {
-            return Err(Error::shape("item", format!("{:?} is not one number", self.dims())).with_help("sum it, or take its mean"));
+            return Err(Error::shape("item", format!("{:?} is not one number", self.dims()))
+                .with_help("sum it, or take its mean"));
         }
         Ok(self.value().flatten_all()?.to_dtype(candle_core::DType::F64)?.get(0)?.to_scalar()?)
     }
@@ -285,6 +286,12 @@ fn needs_tape(inputs: &[&Tensor]) -> bool {
 
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tensor({} {:?}{})", self.dtype(), self.dims(), if self.needs_gradient() { ", with gradient" } else { "" })
+        write!(
+            f,
+            "Tensor({} {:?}{})",
+            self.dtype(),
+            self.dims(),
+            if self.needs_gradient() { ", with gradient" } else { "" }
+        )
     }
 }
