@@ -83,6 +83,51 @@ fn weights_are_resolved_and_get_gradients() {
     });
 }
 
+/// The value and gradients of Σ w under a view of `kind` made through the table; of `w`, then of its parts.
+fn through_view(kind: u32, parts: &[(&[usize], f64)], scale: f64) -> (Vec<f32>, Vec<Option<Vec<f32>>>) {
+    let weights = Weights::new(0, &Device::Cpu);
+    let make = |name: &str, dims: &[usize], value| {
+        weights.create(name, dims, Init::Constant(value), WeightOptions::default()).unwrap()
+    };
+    let base = make("base", &[2, 2], 3.0);
+    let parts: Vec<_> =
+        parts.iter().enumerate().map(|(i, (dims, value))| make(&format!("part{i}"), dims, *value)).collect();
+    let handle = handle_of(Content::Weight(base.clone()));
+    let handles: Vec<Handle> = parts.iter().map(|part| handle_of(Content::Weight(part.clone()))).collect();
+    let result = in_call(step(), |_| {
+        succeed(unsafe { (plugin::weights().view)(handle, kind, handles.as_ptr(), handles.len(), scale) });
+        let shown = op(number::MATERIALISE, &[handle], &[]);
+        let total = op(number::SUM, &[shown], &[]);
+        let values = read(shown, 4).into_iter().map(|value| value as f32).collect();
+        let loss = guard::tensor("loss", &unsafe { object::share(total) }.unwrap()).unwrap();
+        let mut gradients = Gradients::default();
+        compute::backward(&loss, None, false, &mut gradients).unwrap();
+        let of = |weight: &std::sync::Arc<compute::weights::Weight>| {
+            gradients.get(&weight.leaf()).map(|value| value.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+        };
+        release([shown, total]);
+        (values, std::iter::once(&base).chain(&parts).map(of).collect())
+    });
+    release(handles);
+    release([handle]);
+    result
+}
+
+#[test]
+fn weights_are_seen_through_the_views_a_plugin_gives_them() {
+    // Stop-gradient plus delta (as gradient-disentangled embeddings): the delta alone learns.
+    let (value, gradients) = through_view(1, &[(&[2, 2], 0.5)], 0.0);
+    assert_eq!((value, gradients), (vec![3.5; 4], vec![None, Some(vec![1.0; 4])]));
+    // Low rank: 3 + 2 · up [2, 1] · down [1, 2]; the base stays.
+    let (value, gradients) = through_view(2, &[(&[1, 2], 0.5), (&[2, 1], 1.0)], 2.0);
+    assert_eq!(value, vec![4.0; 4]);
+    assert_eq!(gradients, vec![None, Some(vec![4.0; 2]), Some(vec![2.0; 2])]);
+    // Tie: one slot under two names.
+    let (value, gradients) = through_view(0, &[(&[2, 2], 7.0)], 0.0);
+    assert_eq!(value, vec![7.0; 4]);
+    assert_eq!(gradients[1], Some(vec![1.0; 4]));
+}
+
 #[test]
 fn draws_are_numbered_by_stream_and_replayed() {
     let draw = |options: CallOptions| {
