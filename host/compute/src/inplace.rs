@@ -3,6 +3,7 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, InplaceOp2, Layout};
 
+use crate::kernel::{add_into, over_rows};
 use crate::{Result, Value};
 
 struct AddAssign;
@@ -26,7 +27,8 @@ impl InplaceOp2 for AddAssign {
             ($($variant:ident),*) => {
                 match (sum, other) {
                     $((CpuStorage::$variant(a), CpuStorage::$variant(b)) => {
-                        a[a0..a1].iter_mut().zip(&b[b0..b1]).for_each(|(a, b)| *a += *b);
+                        let (a, b) = (&mut a[a0..a1], &b[b0..b1]);
+                        over_rows(a, 1, |first, a| add_into(a, &b[first..]));
                         Ok(())
                     })*
                     (sum, other) => candle_core::bail!("add-assign of {:?} and {:?}", sum.dtype(), other.dtype()),

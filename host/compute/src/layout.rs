@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use crate::kernel::{Arithmetic, arithmetic};
 use crate::{DType, Device, Error, Result, Tensor, Value};
 
 /// The rows of a batch. Cloning shares it.
@@ -321,7 +322,7 @@ fn segment_total(name: &'static str, rows: &Tensor, layout: &Layout, factors: Op
         sums = sums.index_add(&ids, &source, 0)?;
     }
     if let Some(factors) = &factors {
-        sums = sums.broadcast_mul(factors)?;
+        sums = arithmetic(Arithmetic::Mul, &sums, factors)?;
     }
     let row_shape = rows.dims().to_vec();
     Ok(Tensor::from_op(name, sums.to_dtype(dtype)?, &[rows], move |gradient, _| {
@@ -330,7 +331,7 @@ fn segment_total(name: &'static str, rows: &Tensor, layout: &Layout, factors: Op
         }
         let mut each = gradient.to_dtype(sum_type)?;
         if let Some(factors) = &factors {
-            each = each.broadcast_mul(factors)?;
+            each = arithmetic(Arithmetic::Mul, &each, factors)?;
         }
         Ok(vec![Some(each.contiguous()?.index_select(&ids, 0)?.to_dtype(dtype)?)])
     }))

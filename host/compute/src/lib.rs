@@ -8,6 +8,7 @@
 pub mod device;
 mod error;
 mod inplace;
+mod kernel;
 pub mod layout;
 pub mod mask;
 pub mod mode;
@@ -16,7 +17,6 @@ pub mod ops;
 pub mod optimizer;
 pub mod random;
 pub mod schedule;
-mod slices;
 pub mod spatial;
 mod tape;
 mod tensor;

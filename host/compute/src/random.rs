@@ -9,19 +9,14 @@
 //! - `normal` below f64: block `f / 4`, words `2p, 2p + 1` with `p = (f % 4) / 2` as radius and angle of Box-Muller with 24 bits
 //!   each; the cosine for even f, the sine for odd. In f64: block `f / 2`, words 0 and 1 the radius, 2 and 3 the angle.
 //!
-//! Initial weights ([`init`]) are drawn in f64 by the element's number and then rounded.
-
-pub mod init;
+//! Initial weights ([`crate::weights::Init`]) are drawn in f64 by the element's number and then rounded.
 
 use philox::Key;
 use rayon::prelude::*;
 
+use crate::kernel::{CHUNK, vectorised};
 use crate::layout::Layout;
-use crate::nn_ops::kernel::vectorised;
 use crate::{DType, Device, Error, Result, Tensor, Value};
-
-/// Elements of one task when there is no layout; a multiple of four.
-const CHUNK: usize = 16_384;
 
 /// Where the draws of a tensor come from.
 pub(crate) struct Rows {
@@ -89,7 +84,7 @@ impl Rows {
         self.fill(4, |words| words.map(|word| u8::from((word >> 8) < limit)))
     }
 
-    fn uniform_f64(&self) -> Vec<f64> {
+    pub(crate) fn uniform_f64(&self) -> Vec<f64> {
         self.fill(2, |words| [open_53(words[0], words[1]), open_53(words[2], words[3]), 0.0, 0.0])
     }
 
@@ -97,7 +92,7 @@ impl Rows {
         self.fill(4, |words| words.map(open_24))
     }
 
-    fn normal_f64(&self) -> Vec<f64> {
+    pub(crate) fn normal_f64(&self) -> Vec<f64> {
         self.fill(2, |words| {
             let (cosine, sine) = pair(open_53(words[0], words[1]), open_53(words[2], words[3]));
             [cosine, sine, 0.0, 0.0]

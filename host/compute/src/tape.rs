@@ -158,7 +158,7 @@ impl Sum {
         if self.owned && self.value.device().is_cpu() {
             crate::inplace::add_assign(&self.value, other)
         } else {
-            self.value = (&self.value + other)?;
+            self.value = crate::kernel::sum_of(&self.value, other)?;
             self.owned = true;
             Ok(())
         }
@@ -224,7 +224,7 @@ impl Wanted {
         for index in indices {
             let slot = &mut self.found[*index];
             *slot = Some(match slot.take() {
-                Some(sum) => (&sum + value)?,
+                Some(sum) => crate::kernel::sum_of(&sum, value)?,
                 None => value.clone(),
             });
         }

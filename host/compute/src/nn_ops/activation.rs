@@ -1,7 +1,7 @@
 //! Activations as epilogues of a product, and gated linear units.
 
-use super::kernel::{Real, by_dtype, over_rows, rows_width, slice, value, vectorised};
 use super::reference;
+use crate::kernel::{Real, by_real, over_rows, rows_width, slice, value_as, vectorised};
 use crate::{Error, Result, Tensor, Value};
 
 /// The function after a linear layer.
@@ -52,17 +52,17 @@ vectorised! {
                 for (y, z) in pairs {
                     let z = *z;
                     let inner = T::of(TANH_SCALE) * (z + T::of(TANH_CUBE) * z * z * z);
-                    *y = half * z * (T::one() + inner.tanh());
+                    *y = half * z * (T::one() + inner.fast_tanh());
                 }
             }
             Activation::Silu => {
                 for (y, z) in pairs {
-                    *y = *z * z.sigmoid();
+                    *y = *z * z.fast_sigmoid();
                 }
             }
             Activation::Sigmoid => {
                 for (y, z) in pairs {
-                    *y = z.sigmoid();
+                    *y = z.fast_sigmoid();
                 }
             }
         }
@@ -94,20 +94,20 @@ vectorised! {
             Activation::GeluTanh => {
                 for ((dz, z), g) in triples {
                     let z = *z;
-                    let t = (T::of(TANH_SCALE) * (z + T::of(TANH_CUBE) * z * z * z)).tanh();
+                    let t = (T::of(TANH_SCALE) * (z + T::of(TANH_CUBE) * z * z * z)).fast_tanh();
                     let slope = T::of(TANH_SCALE) * (one + T::of(3.0 * TANH_CUBE) * z * z);
                     *dz = *g * (half * (one + t) + half * z * (one - t * t) * slope);
                 }
             }
             Activation::Silu => {
                 for ((dz, z), g) in triples {
-                    let s = z.sigmoid();
+                    let s = z.fast_sigmoid();
                     *dz = *g * s * (one + *z * (one - s));
                 }
             }
             Activation::Sigmoid => {
                 for ((dz, z), g) in triples {
-                    let s = z.sigmoid();
+                    let s = z.fast_sigmoid();
                     *dz = *g * s * (one - s);
                 }
             }
@@ -131,10 +131,10 @@ pub fn glu(x: &Tensor, activation: Activation) -> Result<Tensor> {
     if !x.device().is_cpu() {
         return reference::glu(x, activation);
     }
-    let y = by_dtype!(x.value().dtype(), T => glu_forward::<T>(x.value(), double / 2, activation)?);
+    let y = by_real!(x.value().dtype(), T => glu_forward::<T>(x.value(), double / 2, activation)?);
     let saved = x.value().clone();
     Ok(Tensor::from_op("glu", y, &[x], move |gradient, _| {
-        Ok(vec![Some(by_dtype!(saved.dtype(), T => glu_backward::<T>(&saved, gradient, double / 2, activation)?))])
+        Ok(vec![Some(by_real!(saved.dtype(), T => glu_backward::<T>(&saved, gradient, double / 2, activation)?))])
     }))
 }
 
@@ -152,7 +152,7 @@ fn glu_forward<T: Real>(x: &Value, width: usize, activation: Activation) -> Resu
     if let Some(last) = shape.last_mut() {
         *last = width;
     }
-    value(y, &shape, x.dtype())
+    value_as(y, &shape, x.dtype())
 }
 
 fn glu_backward<T: Real>(x: &Value, gradient: &Value, width: usize, activation: Activation) -> Result<Value> {
@@ -172,5 +172,5 @@ fn glu_backward<T: Real>(x: &Value, gradient: &Value, width: usize, activation: 
             activate_backward(activation, a, &scaled, da);
         }
     });
-    value(dx, x.dims(), x.dtype())
+    value_as(dx, x.dims(), x.dtype())
 }

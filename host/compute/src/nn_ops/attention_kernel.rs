@@ -1,90 +1,18 @@
 //! Forward and backward of attention on the CPU: one task per segment and head, tiles of queries inside.
 
-use philox::Key;
 use rayon::prelude::*;
 
-use super::kernel::{Matrix, Real, dot, exp_sum, max, over_rows, product, scale, slice, value, vectorised};
+use super::attention_call::{Call, Place, Sizes, Tile};
+use crate::kernel::{Matrix, Real, dot, exp_sum, max, over_rows, product, scale, slice, value_as, vectorised};
 use crate::layout::Layout;
-use crate::mask::{Mask, Term, start_of};
+use crate::mask::{Term, start_of};
 use crate::random::{BLOCKS, fill_blocks, rate_limit};
 use crate::{Result, Value};
-
-/// Scores that one tile holds about.
-const TILE: usize = 32_768;
-
-#[derive(Clone, Copy)]
-pub(super) struct Sizes {
-    pub(super) heads: usize,
-    pub(super) key_heads: usize,
-    /// Features per head of q and k.
-    pub(super) width: usize,
-    /// Features per head of v.
-    pub(super) value_width: usize,
-}
-
-pub(super) struct Call {
-    pub(super) queries: Layout,
-    pub(super) keys: Layout,
-    pub(super) mask: Mask,
-    pub(super) scale: f64,
-    pub(super) dropout: Option<(f64, Key)>,
-    pub(super) sizes: Sizes,
-}
 
 pub(super) struct Saved {
     pub(super) q: Value,
     pub(super) k: Value,
     pub(super) v: Value,
-}
-
-/// Where one segment lies.
-#[derive(Clone, Copy)]
-struct Place {
-    segment: usize,
-    query_start: usize,
-    queries: usize,
-    key_start: usize,
-    keys: usize,
-}
-
-impl Call {
-    fn place(&self, segment: usize) -> Place {
-        Place {
-            segment,
-            query_start: self.queries.offsets()[segment],
-            queries: self.queries.length(segment),
-            key_start: self.keys.offsets()[segment],
-            keys: self.keys.length(segment),
-        }
-    }
-
-    /// The tiles of a segment's queries with the keys that any of their queries sees.
-    fn tiles(&self, place: Place) -> impl Iterator<Item = Tile> + '_ {
-        let step = (TILE / place.keys.max(1)).clamp(32, 512);
-        (0..place.queries).step_by(step).map(move |first| {
-            let queries = first..place.queries.min(first + step);
-            let ranges = queries.clone().map(|query| self.mask.range(place.segment, query, place.queries, place.keys));
-            let (start, end) = ranges
-                .filter(|(start, end)| start < end)
-                .fold((place.keys, 0), |(start, end), (from, to)| (start.min(from), end.max(to)));
-            Tile { first, rows: queries.len(), start, end: end.max(start) }
-        })
-    }
-}
-
-/// Queries `first..first + rows` against keys `start..end` of a segment.
-#[derive(Clone, Copy)]
-struct Tile {
-    first: usize,
-    rows: usize,
-    start: usize,
-    end: usize,
-}
-
-impl Tile {
-    fn keys(&self) -> usize {
-        self.end - self.start
-    }
 }
 
 /// What the tasks read.
@@ -123,7 +51,6 @@ impl<T: Real> Inputs<'_, T> {
     fn scores(&self, scores: &mut Vec<T>, place: Place, tile: Tile, head: usize) {
         let Sizes { heads, key_heads, .. } = self.call.sizes;
         let keys = tile.keys();
-        scores.clear();
         scores.resize(tile.rows * keys, T::zero());
         let (q, k) = (self.q(place, tile, head), self.k(place, tile, head / (heads / key_heads)));
         product(scores, keys, false, T::of(self.call.scale), q, k.transposed(), false);
@@ -249,7 +176,7 @@ pub(super) fn forward<T: Real>(call: &Call, saved: &Saved) -> Result<(Value, Vec
         })
         .unzip();
     let output = assembled(&outputs, &call.queries, heads, value_width);
-    Ok((value(output, &[call.queries.tokens(), heads, value_width], saved.q.dtype())?, lse))
+    Ok((value_as(output, &[call.queries.tokens(), heads, value_width], saved.q.dtype())?, lse))
 }
 
 /// Puts results of tasks (segment, head), each `[rows of the segment, width]`, together to `[n, heads, width]`.
@@ -335,7 +262,6 @@ pub(super) fn backward<T: Real>(
                             exp_sum(row, level);
                         }
                     }
-                    slopes.clear();
                     slopes.resize(tile.rows * keys, T::zero());
                     product(
                         &mut slopes,
@@ -400,7 +326,7 @@ pub(super) fn backward<T: Real>(
     let whole =
         |parts: &[Vec<T>], layout: &Layout, heads: usize, width: usize, needed: bool| -> Result<Option<Value>> {
             let shape = [layout.tokens(), heads, width];
-            needed.then(|| value(assembled(parts, layout, heads, width), &shape, saved.q.dtype())).transpose()
+            needed.then(|| value_as(assembled(parts, layout, heads, width), &shape, saved.q.dtype())).transpose()
         };
     gradients[0] = whole(&dq, &call.queries, heads, width, needs[0])?;
     gradients[1] = whole(&dk, &call.keys, key_heads, width, needs[1])?;
@@ -440,7 +366,7 @@ fn bias_gradients<T: Real>(call: &Call, parts: &[Parts<T>], needs: &[bool]) -> R
                 total[start..start + place.keys].iter_mut().zip(row).for_each(|(sum, slope)| *sum += *slope);
             }
         }
-        gradients[3 + slot] = Some(value(total, dims, bias.value().dtype())?);
+        gradients[3 + slot] = Some(value_as(total, dims, bias.value().dtype())?);
     }
     Ok(gradients)
 }

@@ -2,7 +2,7 @@
 
 use philox::Key;
 
-use super::attention::sizes;
+use super::attention_call::Call;
 use super::softmax::softmax;
 use crate::layout::{Layout, pad, rows};
 use crate::mask::{Mask, Term};
@@ -26,7 +26,7 @@ pub fn attention_maps(
     scale: f64,
     dropout: Option<(f64, Key)>,
 ) -> Result<(Tensor, Tensor)> {
-    let sizes = sizes("attention_maps", (q, k, v), queries, keys, mask, dropout)?;
+    let Call { sizes, dropout, .. } = Call::checked("attention_maps", (q, k, v), queries, keys, mask, scale, dropout)?;
     let (b, h, tq, tk) = (queries.segments(), sizes.heads, queries.longest(), keys.longest());
     let (hk, group, device) = (sizes.key_heads, sizes.heads / sizes.key_heads, q.device());
     let dtype = if q.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
@@ -56,8 +56,8 @@ pub fn attention_maps(
         Tensor::constant(visible.value().broadcast_as((b, h, tq, tk))?.contiguous()?.to_dtype(dtype.candle())?);
     let probabilities = mul(&softmax(&fill_where(&scores, &hidden, -1e30)?)?, &shares)?;
     let used = match dropout {
-        Some((rate, key)) if rate > 0.0 => mul(&probabilities, &factors(rate, key, queries, keys, h, dtype, device)?)?,
-        _ => probabilities.clone(),
+        Some((rate, key)) => mul(&probabilities, &factors(rate, key, queries, keys, h, dtype, device)?)?,
+        None => probabilities.clone(),
     };
     let grouped = [b as i64, hk as i64, (group * tq) as i64, tk as i64];
     let output = matmul(&reshape(&used, &grouped)?, &v_wide)?;

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{Real, by_dtype, dot, lane_sum, slice, sum, value};
 use super::norm::layer_norm;
 use super::reference;
+use crate::kernel::{Arithmetic, Real, arithmetic, by_real, dot, lane_sum, slice, sum, sum_of, value_as};
 use crate::{Error, Result, Tensor, Value};
 
 /// Settings and buffers of a batch norm.
@@ -64,7 +64,7 @@ pub fn batch_norm(
     }
     let shape = [batch, channels, places];
     let value_cpu = x.value().to_device(&crate::Device::Cpu)?;
-    let (means, variances) = by_dtype!(x.value().dtype(), T => statistics::<T>(&value_cpu, shape)?);
+    let (means, variances) = by_real!(x.value().dtype(), T => statistics::<T>(&value_cpu, shape)?);
     let unbias = count as f64 / (count as f64 - 1.0);
     let mixed = |buffer: &Value, new: Vec<f64>| -> Result<Value> {
         let new = Value::from_vec(new, channels, &crate::Device::Cpu)?.to_device(buffer.device())?;
@@ -75,7 +75,7 @@ pub fn batch_norm(
     let new_variance = mixed(running_variance, variances.iter().map(|variance| variance * unbias).collect())?;
     let normed = if x.device().is_cpu() {
         let scales: Vec<f64> = variances.iter().map(|variance| 1.0 / (variance + eps).sqrt()).collect();
-        by_dtype!(x.value().dtype(), T => {
+        by_real!(x.value().dtype(), T => {
             let y = standardise::<T>(x.value(), shape, &means, &scales)?;
             let saved = y.clone();
             Tensor::from_op(NAME, y, &[x], move |gradient, _| Ok(vec![Some(standardise_backward::<T>(&saved, gradient, shape, &scales)?)]))
@@ -149,10 +149,10 @@ fn channel_affine(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) ->
     let wide = |vector: &Value| -> Result<Value> { Ok(vector.to_dtype(dtype)?.reshape((1, channels, 1))?) };
     let mut y = x.value().reshape(&shape[..])?;
     if let Some(weight) = &weight_value {
-        y = y.broadcast_mul(&wide(weight)?)?;
+        y = arithmetic(Arithmetic::Mul, &y, &wide(weight)?)?;
     }
     if let Some(bias) = &bias_value {
-        y = y.broadcast_add(&wide(bias)?)?;
+        y = sum_of(&y, &wide(bias)?)?;
     }
     let inputs: Vec<&Tensor> = [Some(x), weight, bias].into_iter().flatten().collect();
     let saved = x.value().clone();
@@ -165,14 +165,17 @@ fn channel_affine(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) ->
         if needs[0] {
             gradients[0] = Some(match &weight_value {
                 Some(weight) => {
-                    g.broadcast_mul(&weight.to_dtype(dtype)?.reshape((1, channels, 1))?)?.reshape(saved.dims())?
+                    let weight = weight.to_dtype(dtype)?.reshape((1, channels, 1))?;
+                    arithmetic(Arithmetic::Mul, &g, &weight)?.reshape(saved.dims())?
                 }
                 None => gradient.clone(),
             });
         }
         if let Some(weight) = &weight_value {
             if needs[slot] {
-                gradients[slot] = Some(total(&(&g * saved.reshape(&shape[..])?)?)?.to_dtype(weight.dtype())?);
+                gradients[slot] = Some(
+                    total(&arithmetic(Arithmetic::Mul, &g, &saved.reshape(&shape[..])?)?)?.to_dtype(weight.dtype())?,
+                );
             }
             slot += 1;
         }
@@ -193,9 +196,9 @@ fn statistics<T: Real>(x: &Value, [batch, channels, places]: [usize; 3]) -> Resu
     Ok((0..channels)
         .into_par_iter()
         .map(|c| {
-            let mean = (0..batch).map(|b| lane_sum(places, |i| row(b, c)[i].wide())).sum::<f64>() / count;
-            let squares = |i: f64| (i - mean) * (i - mean);
-            let variance = (0..batch).map(|b| lane_sum(places, |i| squares(row(b, c)[i].wide()))).sum::<f64>() / count;
+            let mean = (0..batch).map(|b| lane_sum(row(b, c), |x| x.to_f64())).sum::<f64>() / count;
+            let squares = |x: f64| (x - mean) * (x - mean);
+            let variance = (0..batch).map(|b| lane_sum(row(b, c), |x| squares(x.to_f64()))).sum::<f64>() / count;
             (mean, variance)
         })
         .unzip())
@@ -208,7 +211,7 @@ fn standardise<T: Real>(x: &Value, [_, channels, places]: [usize; 3], means: &[f
         let (mean, scale) = (T::of(means[row % channels]), T::of(scales[row % channels]));
         y.iter_mut().for_each(|y| *y = (*y - mean) * scale);
     });
-    value(y, x.dims(), x.dtype())
+    value_as(y, x.dims(), x.dtype())
 }
 
 fn standardise_backward<T: Real>(
@@ -234,5 +237,5 @@ fn standardise_backward<T: Real>(
         let ((level, along), scale) = (sums[row % channels], T::of(scales[row % channels]));
         dx.iter_mut().zip(&elements[range(row)]).for_each(|(dx, y)| *dx = (*dx - level - *y * along) * scale);
     });
-    value(dx, y.dims(), y.dtype())
+    value_as(dx, y.dims(), y.dtype())
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::kernel::{
-    Real, by_dtype, dot, ids, lane_sum, max, over_rows, over_rows_2, slice, sum, sum_exp, value, vectorised,
-};
 use super::reference;
+use crate::kernel::{
+    Real, by_real, dot, ids, lane_sum_2, max, over_rows, over_rows_2, slice, sum, sum_exp, value_as, vectorised,
+};
 use crate::{Error, Result, Tensor, Value};
 
 /// The target that says "no loss here" unless another is asked for.
@@ -27,7 +27,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, ignore: i64, smoothing: 
         return reference::cross_entropy(logits, &targets, smoothing);
     }
     let x = logits.value().clone();
-    by_dtype!(x.dtype(), T => {
+    by_real!(x.dtype(), T => {
         let (loss, lse) = forward::<T>(&x, &targets, smoothing)?;
         Ok(Tensor::from_op(NAME, loss, &[logits], move |gradient, _| {
             Ok(vec![Some(backward::<T>(&x, &targets, &lse, smoothing, gradient)?)])
@@ -53,7 +53,7 @@ pub fn soft_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
         return reference::soft_cross_entropy(logits, targets);
     }
     let (x, p) = (logits.value().clone(), targets.value().clone());
-    by_dtype!(x.dtype(), T => {
+    by_real!(x.dtype(), T => {
         let (loss, lse) = soft_forward::<T>(&x, &p, rows)?;
         Ok(Tensor::from_op(NAME, loss, &[logits, targets], move |gradient, needs| soft_backward::<T>(&x, &p, &lse, gradient, needs)))
     })
@@ -120,7 +120,7 @@ pub(super) fn row_gradient<T: Real>(row: &mut [T], target: usize, lse: T, smooth
 vectorised! {
     fn probabilities_less<T>(row: &mut [T], lse: T, level: T, factor: T) {
         for x in row.iter_mut() {
-            *x = ((*x - lse).exp() - level) * factor;
+            *x = ((*x - lse).fast_exp() - level) * factor;
         }
     }
 }
@@ -129,13 +129,13 @@ fn forward<T: Real>(logits: &Value, targets: &[Option<usize>], smoothing: f64) -
     let (rows, classes) = logits.dims2()?;
     slice!(x: T = logits);
     let (mut loss, mut lse) = (vec![T::zero(); rows], vec![T::zero(); rows]);
-    let group = super::kernel::rows_per_task(classes);
+    let group = crate::kernel::rows_per_task(classes);
     rows_in_groups(&mut loss, &mut lse, group, |row, loss, lse| {
         if let Some(target) = targets[row] {
             (*loss, *lse) = row_loss(&x[row * classes..(row + 1) * classes], target, smoothing);
         }
     });
-    Ok((value(loss, &[rows], T::DTYPE)?, lse))
+    Ok((value_as(loss, &[rows], T::DTYPE)?, lse))
 }
 
 /// Runs `work(row, a, b)` in parallel over groups of rows.
@@ -173,7 +173,7 @@ fn backward<T: Real>(
             }
         }
     });
-    value(dx, logits.dims(), logits.dtype())
+    value_as(dx, logits.dims(), logits.dtype())
 }
 
 fn soft_forward<T: Real>(logits: &Value, targets: &Value, rows: usize) -> Result<(Value, Vec<T>)> {
@@ -181,14 +181,14 @@ fn soft_forward<T: Real>(logits: &Value, targets: &Value, rows: usize) -> Result
     slice!(x: T = logits);
     slice!(p: T = targets);
     let (mut loss, mut lse) = (vec![T::zero(); rows], vec![T::zero(); rows]);
-    rows_in_groups(&mut loss, &mut lse, super::kernel::rows_per_task(classes), |row, loss, lse| {
+    rows_in_groups(&mut loss, &mut lse, crate::kernel::rows_per_task(classes), |row, loss, lse| {
         let (x, p) = (&x[row * classes..(row + 1) * classes], &p[row * classes..(row + 1) * classes]);
         let shift = max(x);
         *lse = shift + sum_exp(x, shift).ln();
         let level = *lse;
-        *loss = lane_sum(classes, |i| p[i] * (level - x[i]));
+        *loss = lane_sum_2(p, x, |p, x| p * (level - x));
     });
-    Ok((value(loss, &[rows], T::DTYPE)?, lse))
+    Ok((value_as(loss, &[rows], T::DTYPE)?, lse))
 }
 
 fn soft_backward<T: Real>(
@@ -208,7 +208,7 @@ fn soft_backward<T: Real>(
         let (x, p) = (&x[part(row)], &p[part(row)]);
         let total = dot(p, &vec![T::one(); classes]);
         for ((dx, x), p) in dx.iter_mut().zip(x).zip(p) {
-            *dx = g[row] * ((*x - lse[row]).exp() * total - *p);
+            *dx = g[row] * ((*x - lse[row]).fast_exp() * total - *p);
         }
     };
     if needs[1] {
@@ -224,6 +224,6 @@ fn soft_backward<T: Real>(
             dx.chunks_mut(classes).enumerate().for_each(|(index, dx)| dx_row(first + index, dx));
         });
     }
-    let dp = if needs[1] { Some(value(dp, targets.dims(), targets.dtype())?) } else { None };
-    Ok(vec![Some(value(dx, logits.dims(), logits.dtype())?), dp])
+    let dp = if needs[1] { Some(value_as(dp, targets.dims(), targets.dtype())?) } else { None };
+    Ok(vec![Some(value_as(dx, logits.dims(), logits.dtype())?), dp])
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use philox::Key;
 
-use super::kernel::{Real, by_dtype, over_rows, slice, value};
+use crate::kernel::{Real, by_real, over_rows, slice, value_as};
 use crate::layout::Layout;
 use crate::random::Rows;
 use crate::{Error, Result, Tensor, Value};
@@ -31,7 +31,7 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key, layout: Option<&Layout>) -> Resu
     let factor = 1.0 / (1.0 - rate);
     let apply = move |x: &Value| -> Result<Value> {
         if x.device().is_cpu() {
-            by_dtype!(x.dtype(), T => keep::<T>(x, &kept, factor))
+            by_real!(x.dtype(), T => keep::<T>(x, &kept, factor))
         } else {
             let kept = Value::from_slice(&kept[..], x.dims(), x.device())?.to_dtype(x.dtype())?;
             Ok((x * kept)?.affine(factor, 0.0)?)
@@ -49,5 +49,5 @@ fn keep<T: Real>(x: &Value, kept: &[u8], factor: f64) -> Result<Value> {
             *y = if *kept == 1 { *x * factor } else { T::zero() };
         }
     });
-    value(y, x.dims(), x.dtype())
+    value_as(y, x.dims(), x.dtype())
 }

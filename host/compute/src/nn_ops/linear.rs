@@ -1,11 +1,11 @@
 //! A linear layer with its bias and activation as epilogue of the product.
 
 use super::activation::{Activation, activate, activate_backward};
-use super::kernel::{
-    Matrix, Real, add_into, by_dtype, optional_slice, over_rows, over_rows_2, product, require_width, rows_width,
-    slice, sum_over_rows, value,
-};
 use super::reference;
+use crate::kernel::{
+    Matrix, Real, add_into, by_real, new_product, optional_slice, over_rows, over_rows_2, require_width, rows_width,
+    slice, sum_over_rows, value_as,
+};
 use crate::{Error, Result, Tensor, Value};
 
 /// `f(x weightᵀ + bias)`: `x [.., i]`, `weight [o, i]`, `bias [o]`, result `[.., o]` in the dtype of `x`.
@@ -41,11 +41,11 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
     let inputs: Vec<&Tensor> = [Some(x), Some(weight), bias].into_iter().flatten().collect();
     let keeps = crate::mode::gradients_on() && inputs.iter().any(|input| input.needs_gradient());
     let (y, before) =
-        by_dtype!(x.value().dtype(), T => forward::<T>(x.value(), weight.value(), bias_value.as_ref(), shape, keeps)?);
+        by_real!(x.value().dtype(), T => forward::<T>(x.value(), weight.value(), bias_value.as_ref(), shape, keeps)?);
     let (x_value, weight_value) = (x.value().clone(), weight.value().clone());
     Ok(Tensor::from_op("linear", y, &inputs, move |gradient, needs| {
         let saved = Saved { x: &x_value, weight: &weight_value, bias: bias_value.as_ref(), before: before.as_ref() };
-        by_dtype!(x_value.dtype(), T => backward::<T>(&saved, gradient, shape, needs))
+        by_real!(x_value.dtype(), T => backward::<T>(&saved, gradient, shape, needs))
     }))
 }
 
@@ -71,7 +71,7 @@ macro_rules! matrix {
         let held = if $value.stride().iter().zip($value.dims()).all(|(s, d)| *s > 0 || *d <= 1) {
             $value.to_dtype(<$T as candle_core::WithDType>::DTYPE)?
         } else {
-            super::kernel::plain::<$T>($value)?
+            crate::kernel::plain::<$T>($value)?
         };
         let (storage, layout) = held.storage_and_layout();
         let candle_core::Storage::Cpu(cpu) = &*storage else {
@@ -100,8 +100,7 @@ fn forward<T: Real>(
     slice!(elements: T = x);
     matrix!(weight: T = weight);
     optional_slice!(bias: T = bias);
-    let mut before = vec![T::zero(); rows * outer];
-    product(&mut before, outer, false, T::one(), Matrix::new(elements, rows, inner, inner), weight.transposed(), true);
+    let mut before = new_product(Matrix::new(elements, rows, inner, inner), weight.transposed());
     let mut dims = x.dims().to_vec();
     if let Some(last) = dims.last_mut() {
         *last = outer;
@@ -110,7 +109,7 @@ fn forward<T: Real>(
         if let Some(bias) = bias {
             over_rows(&mut before, outer, |_, chunk| chunk.chunks_mut(outer).for_each(|row| add_into(row, bias)));
         }
-        return Ok((value(before, &dims, x.dtype())?, None));
+        return Ok((value_as(before, &dims, x.dtype())?, None));
     }
     let mut y = vec![T::zero(); rows * outer];
     over_rows_2(&mut before, outer, &mut y, outer, |_, before, y| {
@@ -121,8 +120,8 @@ fn forward<T: Real>(
             activate(activation, before, y);
         }
     });
-    let before = if keeps { Some(value(before, &dims, T::DTYPE)?) } else { None };
-    Ok((value(y, &dims, x.dtype())?, before))
+    let before = if keeps { Some(value_as(before, &dims, T::DTYPE)?) } else { None };
+    Ok((value_as(y, &dims, x.dtype())?, before))
 }
 
 fn backward<T: Real>(saved: &Saved, gradient: &Value, shape: Shape, needs: &[bool]) -> Result<Vec<Option<Value>>> {
@@ -145,20 +144,17 @@ fn backward<T: Real>(saved: &Saved, gradient: &Value, shape: Shape, needs: &[boo
     let dz = Matrix::new(g, rows, outer, outer);
     if needs[0] {
         matrix!(weight: T = saved.weight);
-        let mut dx = vec![T::zero(); rows * inner];
-        product(&mut dx, inner, false, T::one(), dz, weight, true);
-        gradients[0] = Some(value(dx, saved.x.dims(), saved.x.dtype())?);
+        gradients[0] = Some(value_as(new_product(dz, weight), saved.x.dims(), saved.x.dtype())?);
     }
     if needs[1] {
         slice!(x: T = saved.x);
-        let mut dw = vec![T::zero(); outer * inner];
-        product(&mut dw, inner, false, T::one(), dz.transposed(), Matrix::new(x, rows, inner, inner), true);
-        gradients[1] = Some(value(dw, &[outer, inner], saved.weight.dtype())?);
+        let dw = new_product(dz.transposed(), Matrix::new(x, rows, inner, inner));
+        gradients[1] = Some(value_as(dw, &[outer, inner], saved.weight.dtype())?);
     }
     if let Some(bias) = saved.bias
         && needs[2]
     {
-        gradients[2] = Some(value(column_sums(g, rows, outer), &[outer], bias.dtype())?);
+        gradients[2] = Some(value_as(column_sums(g, rows, outer), &[outer], bias.dtype())?);
     }
     Ok(gradients)
 }

@@ -1,11 +1,11 @@
 //! A vocabulary head and its cross-entropy in one, a chunk of rows at a time.
 
 use super::cross_entropy::{checked_targets, matrix_dims, row_gradient, row_loss, rows_in_groups};
-use super::kernel::{
-    Matrix, Real, add_into, by_dtype, optional_slice, over_rows, product, require_width, slice, value,
-};
 use super::linear::{column_sums, matrix};
 use super::reference;
+use crate::kernel::{
+    Matrix, Real, add_into, by_real, optional_slice, over_rows, product, require_width, slice, value_as,
+};
 use crate::{Error, Result, Tensor, Value};
 
 /// The cross-entropy of each row of `hidden weightᵀ + bias`, `[n]` in f32 at least, without ever holding all logits.
@@ -54,7 +54,7 @@ pub fn linear_cross_entropy(
         chunk: if chunk == 0 { (4_000_000 / classes).max(1) } else { chunk },
     };
     let inputs: Vec<&Tensor> = [Some(hidden), Some(weight), bias].into_iter().flatten().collect();
-    by_dtype!(hidden.value().dtype(), T => {
+    by_real!(hidden.value().dtype(), T => {
         let (loss, lse) = head.forward::<T>()?;
         Ok(Tensor::from_op(NAME, loss, &inputs, move |gradient, needs| head.backward::<T>(&lse, gradient, needs)))
     })
@@ -85,7 +85,7 @@ impl Head {
             let inputs = taken(hidden, width, labelled);
             chunk_logits(&mut logits, &inputs, width, weight, classes, bias);
             let range = start..start + labelled.len();
-            let group = super::kernel::rows_per_task(classes);
+            let group = crate::kernel::rows_per_task(classes);
             rows_in_groups(&mut losses[range.clone()], &mut lse[range], group, |row, loss, lse| {
                 (*loss, *lse) = row_loss(&logits[row * classes..(row + 1) * classes], labelled[row].1, self.smoothing);
             });
@@ -94,7 +94,7 @@ impl Head {
         for ((row, _), loss) in self.labelled.iter().zip(losses) {
             all[*row] = loss;
         }
-        Ok((value(all, &[rows], T::DTYPE)?, lse))
+        Ok((value_as(all, &[rows], T::DTYPE)?, lse))
     }
 
     fn backward<T: Real>(&self, lse: &[T], gradient: &Value, needs: &[bool]) -> Result<Vec<Option<Value>>> {
@@ -119,7 +119,6 @@ impl Head {
             });
             let dlogits = Matrix::new(&logits, labelled.len(), classes, classes);
             if needs[0] {
-                dinputs.clear();
                 dinputs.resize(labelled.len() * width, T::zero());
                 product(&mut dinputs, width, false, T::one(), dlogits, weight, true);
                 for ((row, _), from) in labelled.iter().zip(dinputs.chunks(width)) {
@@ -136,15 +135,15 @@ impl Head {
         }
         let mut gradients = vec![None; needs.len()];
         if needs[0] {
-            gradients[0] = Some(value(dhidden, &[rows, width], self.hidden.dtype())?);
+            gradients[0] = Some(value_as(dhidden, &[rows, width], self.hidden.dtype())?);
         }
         if needs[1] {
-            gradients[1] = Some(value(dweight, &[classes, width], self.weight.dtype())?);
+            gradients[1] = Some(value_as(dweight, &[classes, width], self.weight.dtype())?);
         }
         if let Some(bias) = &self.bias
             && needs[2]
         {
-            gradients[2] = Some(value(dbias, &[classes], bias.dtype())?);
+            gradients[2] = Some(value_as(dbias, &[classes], bias.dtype())?);
         }
         Ok(gradients)
     }
@@ -163,7 +162,6 @@ fn chunk_logits<T: Real>(
     bias: Option<&[T]>,
 ) {
     let rows = inputs.len() / width;
-    logits.clear();
     logits.resize(rows * classes, T::zero());
     product(logits, classes, false, T::one(), Matrix::new(inputs, rows, width, width), weight.transposed(), true);
     if let Some(bias) = bias {

@@ -6,17 +6,16 @@
 
 mod activation;
 mod attention;
+mod attention_call;
 mod attention_kernel;
 mod attention_maps;
 mod channel_norm;
 mod cross_entropy;
 mod dropout;
 mod embedding;
-pub(crate) mod kernel;
 mod linear;
 mod linear_cross_entropy;
 mod norm;
-mod real;
 pub mod reference;
 mod rotary;
 mod softmax;

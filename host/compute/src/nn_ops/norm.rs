@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::kernel::{
-    Real, by_dtype, dot, optional_slice, over_rows_2, require_width, rows_width, slice, squares, sum, sum_over_rows,
-    value, vectorised,
-};
 use super::reference;
+use crate::kernel::{
+    Real, by_real, dot, optional_slice, over_rows_2, require_width, rows_width, slice, squares, sum, sum_of,
+    sum_over_rows, value_as, vectorised,
+};
 use crate::{Error, Result, Tensor, Value};
 
 /// Layer norm over the last axis: `(x - mean) / sqrt(variance + eps) * weight + bias`, variance biased, sums in f32 at
@@ -89,7 +89,7 @@ fn normalise(
         return reference::normalise(x, residual, weight, bias, eps, centered);
     }
     let total = match residual {
-        Some(residual) => (x.value() + residual.value())?,
+        Some(residual) => sum_of(x.value(), residual.value())?,
         None => x.value().clone(),
     };
     let kind = Kind { width, eps, centered };
@@ -97,7 +97,7 @@ fn normalise(
     let inputs: Vec<&Tensor> = [Some(x), residual, weight, bias].into_iter().flatten().collect();
     let residual_slots = 1 + usize::from(residual.is_some());
 
-    by_dtype!(total.dtype(), T => {
+    by_real!(total.dtype(), T => {
         let (y, statistics) = forward::<T>(&total, weight_value.as_ref(), bias_value.as_ref(), kind)?;
         let statistics = Arc::new(statistics);
         let saved = total.clone();
@@ -113,16 +113,16 @@ fn normalise(
                     let (dw, db) = sums.split_at(width);
                     let mut slot = residual_slots;
                     if let Some(weight) = &weight_value {
-                        gradients[slot] = Some(value(dw.to_vec(), &[width], weight.dtype())?);
+                        gradients[slot] = Some(value_as(dw.to_vec(), &[width], weight.dtype())?);
                         slot += 1;
                     }
                     if let Some(dtype) = bias_dtype {
-                        gradients[slot] = Some(value(db.to_vec(), &[width], dtype)?);
+                        gradients[slot] = Some(value_as(db.to_vec(), &[width], dtype)?);
                     }
                 }
             }
             let dx = match (dx, sum) {
-                (Some(dx), Some(sum)) => Some((dx + sum)?),
+                (Some(dx), Some(sum)) => Some(sum_of(&dx, sum)?),
                 (Some(dx), None) => Some(dx),
                 (None, sum) => sum.cloned(),
             };
@@ -163,7 +163,7 @@ fn forward<T: Real>(x: &Value, weight: Option<&Value>, bias: Option<&Value>, kin
             statistics[1] = scale;
         }
     });
-    Ok((value(y, x.dims(), x.dtype())?, statistics))
+    Ok((value_as(y, x.dims(), x.dtype())?, statistics))
 }
 
 type Sums<T> = Option<Vec<T>>;
@@ -183,7 +183,7 @@ fn backward<T: Real>(
     optional_slice!(weight: T = weight);
     let count = T::of(width as f64);
     let mut dx = vec![T::zero(); elements.len()];
-    super::kernel::over_rows(&mut dx, width, |first, dx| {
+    crate::kernel::over_rows(&mut dx, width, |first, dx| {
         let mut normed = vec![T::zero(); width];
         for (index, dx) in dx.chunks_mut(width).enumerate() {
             let row = first + index;
@@ -205,7 +205,7 @@ fn backward<T: Real>(
             }
         })
     });
-    Ok((value(dx, x.dims(), x.dtype())?, sums))
+    Ok((value_as(dx, x.dims(), x.dtype())?, sums))
 }
 
 vectorised! {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::kernel::{Real, by_dtype, over_rows, slice, value};
 use super::reference;
+use crate::kernel::{Real, by_real, over_rows, slice, value_as};
 use crate::{Error, Result, Tensor, Value};
 
 /// Turns pairs of features by an angle that grows with the position: `x [n, h, d]`, one position per row.
@@ -39,9 +39,9 @@ pub fn rotary(x: &Tensor, positions: &[u32], base: f64, interleaved: bool, rotar
         return reference::rotary(x, &table, interleaved, rotary_dims);
     }
     let kind = Kind { interleaved, rotary_dims };
-    let y = by_dtype!(x.value().dtype(), T => turn::<T>(x.value(), &table, kind, 1.0)?);
+    let y = by_real!(x.value().dtype(), T => turn::<T>(x.value(), &table, kind, 1.0)?);
     Ok(Tensor::from_op(NAME, y, &[x], move |gradient, _| {
-        Ok(vec![Some(by_dtype!(gradient.dtype(), T => turn::<T>(gradient, &table, kind, -1.0)?))])
+        Ok(vec![Some(by_real!(gradient.dtype(), T => turn::<T>(gradient, &table, kind, -1.0)?))])
     }))
 }
 
@@ -102,5 +102,5 @@ fn turn<T: Real>(x: &Value, table: &Table, kind: Kind, direction: f64) -> Result
             }
         }
     });
-    value(y, x.dims(), x.dtype())
+    value_as(y, x.dims(), x.dtype())
 }

@@ -1,9 +1,9 @@
 //! Softmax and log-softmax over the last axis.
 
-use super::kernel::{
-    Real, by_dtype, dot, exp_sum, max, over_rows, rows_width, scale, slice, sum, sum_exp, value, vectorised,
-};
 use super::reference;
+use crate::kernel::{
+    Real, by_real, dot, exp_sum, max, over_rows, rows_width, scale, slice, sum, sum_exp, value_as, vectorised,
+};
 use crate::{Result, Tensor, Value};
 
 /// Softmax over the last axis of `x` (any shape, floating), in f32 at least. Rows sum to 1.
@@ -17,10 +17,10 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     if !x.device().is_cpu() {
         return reference::softmax(x);
     }
-    let y = by_dtype!(x.value().dtype(), T => softmax_forward::<T>(x.value(), width)?);
+    let y = by_real!(x.value().dtype(), T => softmax_forward::<T>(x.value(), width)?);
     let saved = y.clone();
     Ok(Tensor::from_op("softmax", y, &[x], move |gradient, _| {
-        Ok(vec![Some(by_dtype!(saved.dtype(), T => softmax_backward::<T>(&saved, gradient, width)?))])
+        Ok(vec![Some(by_real!(saved.dtype(), T => softmax_backward::<T>(&saved, gradient, width)?))])
     }))
 }
 
@@ -33,10 +33,10 @@ pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     if !x.device().is_cpu() {
         return reference::log_softmax(x);
     }
-    let y = by_dtype!(x.value().dtype(), T => log_softmax_forward::<T>(x.value(), width)?);
+    let y = by_real!(x.value().dtype(), T => log_softmax_forward::<T>(x.value(), width)?);
     let saved = y.clone();
     Ok(Tensor::from_op("log_softmax", y, &[x], move |gradient, _| {
-        Ok(vec![Some(by_dtype!(saved.dtype(), T => log_softmax_backward::<T>(&saved, gradient, width)?))])
+        Ok(vec![Some(by_real!(saved.dtype(), T => log_softmax_backward::<T>(&saved, gradient, width)?))])
     }))
 }
 
@@ -50,7 +50,7 @@ fn softmax_forward<T: Real>(x: &Value, width: usize) -> Result<Value> {
             scale(row, T::one() / total);
         }
     });
-    value(y, x.dims(), x.dtype())
+    value_as(y, x.dims(), x.dtype())
 }
 
 fn softmax_backward<T: Real>(y: &Value, gradient: &Value, width: usize) -> Result<Value> {
@@ -64,7 +64,7 @@ fn softmax_backward<T: Real>(y: &Value, gradient: &Value, width: usize) -> Resul
             softmax_row(dx, p, g, dot(p, g));
         }
     });
-    value(dx, y.dims(), y.dtype())
+    value_as(dx, y.dims(), y.dtype())
 }
 
 fn log_softmax_forward<T: Real>(x: &Value, width: usize) -> Result<Value> {
@@ -77,7 +77,7 @@ fn log_softmax_forward<T: Real>(x: &Value, width: usize) -> Result<Value> {
             row.iter_mut().for_each(|x| *x -= lse);
         }
     });
-    value(y, x.dims(), x.dtype())
+    value_as(y, x.dims(), x.dtype())
 }
 
 fn log_softmax_backward<T: Real>(y: &Value, gradient: &Value, width: usize) -> Result<Value> {
@@ -91,7 +91,7 @@ fn log_softmax_backward<T: Real>(y: &Value, gradient: &Value, width: usize) -> R
             log_softmax_row(dx, y, g, sum(g));
         }
     });
-    value(dx, y.dims(), y.dtype())
+    value_as(dx, y.dims(), y.dtype())
 }
 
 vectorised! {
@@ -105,7 +105,7 @@ vectorised! {
 vectorised! {
     fn log_softmax_row<T>(dx: &mut [T], y: &[T], g: &[T], total: T) {
         for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
-            *dx = *g - y.exp() * total;
+            *dx = *g - y.fast_exp() * total;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Activation functions.
 
 use super::elementwise::{Elementwise, apply, elementwise};
-use super::real::Real;
+use crate::kernel::Real;
 use crate::{Result, Tensor};
 
 /// √(2/π), the factor of the tanh form of GELU.

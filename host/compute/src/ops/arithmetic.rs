@@ -1,8 +1,7 @@
 //! Sums, products and the larger or smaller of two tensors, with broadcasting.
 
 use super::elementwise::{Elementwise, apply};
-use super::kernel::{broadcast_shape, on_cpu, same_dtype, with_real, zip};
-use super::real::Real;
+use crate::kernel::{Arithmetic, Real, arithmetic, broadcast_shape, by_real, negated, on_cpu, same_dtype, zip};
 use crate::tape::{require_float, unbroadcast};
 use crate::{DType, Error, Result, Tensor, Value};
 
@@ -28,7 +27,7 @@ fn back(needed: bool, gradient: impl FnOnce() -> Result<Value>, shape: &[usize])
 /// When dtypes differ or shapes do not broadcast.
 pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     prepare("add", a, b)?;
-    let value = a.value().broadcast_add(b.value())?;
+    let value = arithmetic(Arithmetic::Add, a.value(), b.value())?;
     let (a_shape, b_shape) = (a.dims().to_vec(), b.dims().to_vec());
     Ok(Tensor::from_op("add", value, &[a, b], move |gradient, needs| {
         let same = || Ok(gradient.clone());
@@ -42,10 +41,10 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// When dtypes differ or shapes do not broadcast.
 pub fn sub(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     prepare("sub", a, b)?;
-    let value = a.value().broadcast_sub(b.value())?;
+    let value = arithmetic(Arithmetic::Sub, a.value(), b.value())?;
     let (a_shape, b_shape) = (a.dims().to_vec(), b.dims().to_vec());
     Ok(Tensor::from_op("sub", value, &[a, b], move |gradient, needs| {
-        let gradient_b = if needs[1] { Some(unbroadcast(gradient, &b_shape)?.neg()?) } else { None };
+        let gradient_b = if needs[1] { Some(negated(&unbroadcast(gradient, &b_shape)?)?) } else { None };
         Ok(vec![back(needs[0], || Ok(gradient.clone()), &a_shape)?, gradient_b])
     }))
 }
@@ -56,12 +55,12 @@ pub fn sub(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// When dtypes differ or shapes do not broadcast.
 pub fn mul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     prepare("mul", a, b)?;
-    let value = a.value().broadcast_mul(b.value())?;
+    let value = arithmetic(Arithmetic::Mul, a.value(), b.value())?;
     let (a_kept, b_kept) = (a.value().clone(), b.value().clone());
     Ok(Tensor::from_op("mul", value, &[a, b], move |gradient, needs| {
         Ok(vec![
-            back(needs[0], || Ok(gradient.broadcast_mul(&b_kept)?), a_kept.dims())?,
-            back(needs[1], || Ok(gradient.broadcast_mul(&a_kept)?), b_kept.dims())?,
+            back(needs[0], || arithmetic(Arithmetic::Mul, gradient, &b_kept), a_kept.dims())?,
+            back(needs[1], || arithmetic(Arithmetic::Mul, gradient, &a_kept), b_kept.dims())?,
         ])
     }))
 }
@@ -77,11 +76,11 @@ pub fn div(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     {
         return Err(Error::argument("div", "an integer is divided by 0"));
     }
-    let value = a.value().broadcast_div(b.value())?;
+    let value = arithmetic(Arithmetic::Div, a.value(), b.value())?;
     let (a_shape, b_kept, quotient) = (a.dims().to_vec(), b.value().clone(), value.clone());
     Ok(Tensor::from_op("div", value, &[a, b], move |gradient, needs| {
-        let by_b = gradient.broadcast_div(&b_kept)?;
-        let gradient_b = back(needs[1], || Ok((&by_b * &quotient)?.neg()?), b_kept.dims())?;
+        let by_b = arithmetic(Arithmetic::Div, gradient, &b_kept)?;
+        let gradient_b = back(needs[1], || negated(&arithmetic(Arithmetic::Mul, &by_b, &quotient)?), b_kept.dims())?;
         Ok(vec![back(needs[0], || Ok(by_b.clone()), &a_shape)?, gradient_b])
     }))
 }
@@ -193,7 +192,7 @@ fn extreme(name: &'static str, a: &Tensor, b: &Tensor, side: f64) -> Result<Tens
     let shape = prepare(name, a, b)?;
     let (wide_a, wide_b) = (a.value().broadcast_as(shape.as_slice())?, b.value().broadcast_as(shape.as_slice())?);
     let value = on_cpu(&[&wide_a, &wide_b], |v| {
-        with_real!(v[0], T => zip::<T>(&v[0], &v[1], |a, b| {
+        by_real!(v[0].dtype(), T => zip::<T>(&v[0], &v[1], |a, b| {
             if a.is_nan() || share(a, b, T::of(side)) == 1.0 { a } else { b }
         }))
     })?;
@@ -201,10 +200,10 @@ fn extreme(name: &'static str, a: &Tensor, b: &Tensor, side: f64) -> Result<Tens
     Ok(Tensor::from_op(name, value, &[a, b], move |gradient, needs| {
         let share = on_cpu(
             &[&wide_a, &wide_b],
-            |v| with_real!(v[0], T => zip::<T>(&v[0], &v[1], |a, b| share(a, b, T::of(side)))),
+            |v| by_real!(v[0].dtype(), T => zip::<T>(&v[0], &v[1], |a, b| share(a, b, T::of(side)))),
         )?;
-        let gradient_a = (gradient * share)?;
-        let gradient_b = back(needs[1], || Ok((gradient - &gradient_a)?), &b_shape)?;
+        let gradient_a = arithmetic(Arithmetic::Mul, gradient, &share)?;
+        let gradient_b = back(needs[1], || arithmetic(Arithmetic::Sub, gradient, &gradient_a), &b_shape)?;
         Ok(vec![back(needs[0], || Ok(gradient_a.clone()), &a_shape)?, gradient_b])
     }))
 }

@@ -3,8 +3,7 @@
 use candle_core::WithDType;
 use rayon::prelude::*;
 
-use super::kernel::{Blocks, CHUNK, on_cpu, value_of, with_element, with_real, with_slice};
-use super::real::Real;
+use crate::kernel::{Blocks, CHUNK, Real, add_into, by_element, by_real, on_cpu, value_of, with_slice};
 use crate::{Device, Result, Tensor, Value};
 
 fn device_indices(indices: &[u32], device: &Device) -> Result<Value> {
@@ -19,7 +18,7 @@ pub(crate) fn gather_rows(value: &Value, axis: usize, indices: &[u32]) -> Result
     if !value.device().is_cpu() {
         return Ok(value.contiguous()?.index_select(&device_indices(indices, value.device())?, axis)?);
     }
-    with_element!(value, T => with_slice::<T, _>(value, |x| value_of(gathered(x, blocks, indices), &shape)))
+    by_element!(value.dtype(), T => with_slice::<T, _>(value, |x| value_of(gathered(x, blocks, indices), &shape)))
 }
 
 fn gathered<T: WithDType>(x: &[T], blocks: Blocks, indices: &[u32]) -> Vec<T> {
@@ -50,7 +49,7 @@ pub(crate) fn add_rows(value: &Value, axis: usize, indices: &[u32], len: usize) 
     }
     on_cpu(
         &[value],
-        |v| with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| value_of(added::<T>(x, blocks, indices, len), &shape))),
+        |v| by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |x| value_of(added::<T>(x, blocks, indices, len), &shape))),
     )
 }
 
@@ -83,7 +82,7 @@ fn added<T: Real>(x: &[T], blocks: Blocks, indices: &[u32], len: usize) -> Vec<T
             let (block, target) = (row / len, row % len);
             for source in &order[starts[target]..starts[target + 1]] {
                 let from = (block * sources + source) * after;
-                out.iter_mut().zip(&x[from..from + after]).for_each(|(sum, x)| *sum += *x);
+                add_into(out, &x[from..from + after]);
             }
         }
     });

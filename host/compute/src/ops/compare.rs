@@ -2,8 +2,8 @@
 //!
 //! Results of comparisons are bool constants. A comparison with NaN is false, `ne` is true.
 
-use super::kernel::{Blocks, broadcast_shape, lines, same_dtype, value_of, with_slice};
 use super::reduce::arrange;
+use crate::kernel::{Blocks, broadcast_shape, lines, same_dtype, value_of, with_slice};
 use crate::tape::unbroadcast;
 use crate::{DType, Device, Error, Result, Tensor, Value};
 
@@ -117,11 +117,7 @@ fn quantify(name: &'static str, x: &Tensor, axes: &[i64], keepdim: bool, any: bo
     let blocks: Blocks = arranged.blocks;
     let found = with_slice::<u8, _>(&arranged.tensor.value().to_device(&Device::Cpu)?, |x| {
         let truth = lines(x, blocks, |line| {
-            u8::from(if any {
-                line.fold(false, |any, x| any | (x != 0))
-            } else {
-                line.fold(true, |all, x| all & (x != 0))
-            })
+            u8::from(if any { line.iter().any(|x| *x != 0) } else { line.iter().all(|x| *x != 0) })
         });
         value_of(truth, &[blocks.before, blocks.after])
     })?;

@@ -5,8 +5,7 @@
 
 use candle_core::Result as CandleResult;
 
-use super::kernel::{map, on_cpu, with_real, zip};
-use super::real::Real;
+use crate::kernel::{Real, by_real, map, on_cpu, zip};
 use crate::tape::require_float;
 use crate::{DType, Error, Result, Tensor, Value};
 
@@ -28,13 +27,13 @@ pub(crate) fn apply<F: Elementwise>(name: &'static str, x: &Tensor, function: F)
     let on_device = if x.device().is_cpu() { None } else { function.on_device(x.value()) };
     let value = match on_device {
         Some(value) => value?,
-        None => on_cpu(&[x.value()], |x| with_real!(x[0], T => map::<T>(&x[0], |x| function.value(x))))?,
+        None => on_cpu(&[x.value()], |x| by_real!(x[0].dtype(), T => map::<T>(&x[0], |x| function.value(x))))?,
     };
     let saved = if F::SLOPE_OF_OUTPUT { value.clone() } else { x.value().clone() };
     Ok(Tensor::from_op(name, value, &[x], move |gradient, _| {
         let product = on_cpu(
             &[gradient, &saved],
-            |v| with_real!(v[0], T => zip::<T>(&v[0], &v[1], |gradient, saved| gradient * function.slope(saved))),
+            |v| by_real!(v[0].dtype(), T => zip::<T>(&v[0], &v[1], |gradient, saved| gradient * function.slope(saved))),
         )?;
         Ok(vec![Some(product)])
     }))

@@ -1,8 +1,7 @@
 //! The largest and smallest along axes, and where they are.
 
-use super::kernel::{Blocks, lines, on_cpu, value_of, with_element, with_real, with_slice};
-use super::real::Real;
 use super::reduce::arrange;
+use crate::kernel::{Blocks, Real, by_element, by_real, lines, on_cpu, value_of, with_slice};
 use crate::tape::require_float;
 use crate::{DType, Error, Result, Tensor, Value};
 
@@ -44,10 +43,10 @@ fn places(name: &'static str, value: &Value, blocks: Blocks, largest: bool) -> R
         return Err(Error::shape(name, format!("there is nothing to choose from in {:?}", value.dims())));
     }
     let value = value.to_device(&crate::Device::Cpu)?;
-    let found = with_element!(value, T => with_slice::<T, _>(&value, |x| Ok(lines(x, blocks, |line| {
+    let found = by_element!(value.dtype(), T => with_slice::<T, _>(&value, |x| Ok(lines(x, blocks, |line| {
         let mut best: Option<T> = None;
         let mut at = 0u32;
-        for (index, x) in line.enumerate() {
+        for (index, x) in line.iter().copied().enumerate() {
             let better = best.is_none_or(|best| {
                 let beats = if largest { x > best } else { x < best };
                 // Only a NaN differs from itself.
@@ -82,14 +81,14 @@ fn extreme(name: &'static str, x: &Tensor, axes: &[i64], keepdim: bool, largest:
     let Blocks { before, len, after } = arranged.blocks;
     let at = places(name, arranged.tensor.value(), arranged.blocks, largest)?;
     let value = on_cpu(&[arranged.tensor.value(), &at], |v| {
-        with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| with_slice::<u32, _>(&v[1], |at| {
+        by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |x| with_slice::<u32, _>(&v[1], |at| {
             let picked = at.iter().enumerate().map(|(line, at)| x[((line / after) * len + *at as usize) * after + line % after]);
             value_of(picked.collect::<Vec<T>>(), &[before, after])
         })))
     })?;
     let result = Tensor::from_op(name, value, &[&arranged.tensor], move |gradient, _| {
         let spread = on_cpu(&[gradient, &at], |v| {
-            with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| with_slice::<u32, _>(&v[1], |at| {
+            by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |gradient| with_slice::<u32, _>(&v[1], |at| {
                 value_of(spread::<T>(gradient, at, (before, len, after)), &[before, len, after])
             })))
         })?;

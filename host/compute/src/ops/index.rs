@@ -6,9 +6,8 @@ use candle_core::WithDType;
 use rayon::prelude::*;
 
 use super::axis::take;
-use super::kernel::{Blocks, axis_of, indices_of, on_cpu, value_of, with_element, with_real, with_slice};
-use super::real::Real;
 use super::shape::reshape_to;
+use crate::kernel::{Blocks, Real, axis_of, by_element, by_real, indices_of, on_cpu, value_of, with_slice};
 use crate::{DType, Device, Error, Result, Tensor, Value};
 
 /// The rows `indices` `[n]` of `axis`: that axis gets length n. Rows taken twice add up in the gradient.
@@ -75,12 +74,11 @@ pub fn gather(x: &Tensor, axis: i64, indices: &Tensor) -> Result<Tensor> {
     let (axis, numbers) = element_indices("gather", x.dims(), axis, indices)?;
     let (shape, blocks, source) =
         (indices.dims().to_vec(), Blocks::of(x.dims(), axis), x.value().to_device(&Device::Cpu)?);
-    let value =
-        with_element!(source, T => with_slice::<T, _>(&source, |x| value_of(picked(x, blocks, &numbers), &shape)))?;
+    let value = by_element!(source.dtype(), T => with_slice::<T, _>(&source, |x| value_of(picked(x, blocks, &numbers), &shape)))?;
     let from = x.dims().to_vec();
     Ok(Tensor::from_op("gather", value.to_device(x.device())?, &[x], move |gradient, _| {
         let spread = on_cpu(&[gradient], |v| {
-            with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| {
+            by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |gradient| {
                 let mut out = vec![0.0 as T; from.iter().product()];
                 add_picked(&mut out, blocks, &numbers, gradient);
                 value_of(out, &from)

@@ -1,7 +1,7 @@
 //! Matrix products.
 
-use super::kernel::broadcast_shape;
 use super::shape::{reshape_to, unsqueeze};
+use crate::kernel::broadcast_shape;
 use crate::tape::{require_float, unbroadcast};
 use crate::{Error, Result, Tensor, Value};
 
@@ -59,7 +59,7 @@ fn plain(a: &Value, b: &Value) -> Result<Value> {
 /// When dtypes differ or are no floats, either is a scalar, or the lengths do not fit.
 pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     require_float("matmul", a)?;
-    super::kernel::same_dtype("matmul", a, b)?;
+    crate::kernel::same_dtype("matmul", a, b)?;
     if a.rank() == 0 || b.rank() == 0 {
         let fact = format!("cannot multiply {:?} by {:?}: a scalar is no matrix", a.dims(), b.dims());
         return Err(Error::shape("matmul", fact).with_help("`mul` multiplies by a scalar"));

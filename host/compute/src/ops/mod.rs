@@ -5,17 +5,15 @@
 
 mod activation;
 mod arithmetic;
-mod axis;
+pub(crate) mod axis;
 mod cast;
 mod compare;
 mod custom;
 mod elementwise;
 mod extremes;
 mod index;
-pub(crate) mod kernel;
 mod loss;
 mod matmul;
-mod real;
 mod reduce;
 mod scan;
 mod scatter;

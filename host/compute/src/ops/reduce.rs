@@ -2,9 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{Blocks, CHUNK, axes_of, on_cpu, value_of, with_real, with_slice};
-use super::real::Real;
 use super::shape::{permute, reshape_to};
+use crate::kernel::{Blocks, CHUNK, Real, axes_of, by_real, on_cpu, value_of, vectorised, with_slice};
 use crate::tape::require_float;
 use crate::{DType, Error, Result, Tensor, Value};
 
@@ -48,21 +47,28 @@ pub(crate) fn arrange(name: &'static str, x: &Tensor, axes: &[i64]) -> Result<Ar
     Ok(Arranged { tensor, blocks, kept, dropped })
 }
 
+/// What was reduced to [before, after], as [before, 1, after].
+pub(crate) fn one_wide(value: &Value, blocks: Blocks) -> Result<Value> {
+    Ok(value.reshape((blocks.before, 1, blocks.after))?)
+}
+
 /// A gradient of shape [before, 1, after] or [before, after] seen as [before, length, after].
 pub(crate) fn widened(gradient: &Value, blocks: Blocks) -> Result<Value> {
     let Blocks { before, len, after } = blocks;
-    Ok(gradient.reshape((before, 1, after))?.broadcast_as((before, len, after))?)
+    Ok(one_wide(gradient, blocks)?.broadcast_as((before, len, after))?)
 }
 
-/// The sum of a slice in f64, in eight lanes.
-fn slice_sum<T: Real>(slice: &[T]) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    let eights = slice.chunks_exact(8);
-    let rest: f64 = eights.remainder().iter().map(|x| x.to_f64()).sum();
-    for eight in eights {
-        lanes.iter_mut().zip(eight).for_each(|(lane, x)| *lane += x.to_f64());
+vectorised! {
+    /// The sum of a slice in f64, in eight lanes.
+    fn slice_sum<T>(slice: &[T]) -> f64 {
+        let mut lanes = [0.0f64; 8];
+        let eights = slice.chunks_exact(8);
+        let rest: f64 = eights.remainder().iter().map(|x| x.to_f64()).sum();
+        for eight in eights {
+            lanes.iter_mut().zip(eight).for_each(|(lane, x)| *lane += x.to_f64());
+        }
+        lanes.iter().sum::<f64>() + rest
     }
-    lanes.iter().sum::<f64>() + rest
 }
 
 /// `scale` times the sums along the middle of `blocks`, added up in f64 in an order that depends on the shape only.
@@ -111,7 +117,7 @@ pub(crate) fn sum_value(value: &Value, blocks: Blocks, scale: f64) -> Result<Val
     }
     on_cpu(
         &[value],
-        |v| with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| value_of(sums(x, blocks, scale), &[blocks.before, blocks.after]))),
+        |v| by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |x| value_of(sums(x, blocks, scale), &[blocks.before, blocks.after]))),
     )
 }
 
@@ -150,7 +156,7 @@ fn integer_sum(name: &'static str, x: &Tensor, axes: &[i64], keepdim: bool) -> R
     let blocks = arranged.blocks;
     let value = arranged.tensor.value().to_device(&crate::Device::Cpu)?.to_dtype(candle_core::DType::I64)?;
     let sums = with_slice::<i64, _>(&value, |x| {
-        Ok(super::kernel::lines(x, blocks, |line| line.fold(0i64, i64::wrapping_add)))
+        Ok(crate::kernel::lines(x, blocks, |line| line.iter().copied().fold(0i64, i64::wrapping_add)))
     })?;
     let value = value_of(sums, &[blocks.before, blocks.after])?.to_device(x.device())?;
     arranged.finish(&Tensor::from_op_constant(value, false), keepdim)

@@ -3,9 +3,8 @@
 use candle_core::WithDType;
 use rayon::prelude::*;
 
-use super::kernel::{Blocks, CHUNK, lines, on_cpu, value_of, with_real, with_slice, zip};
-use super::real::Real;
-use super::reduce::{arrange, widened};
+use super::reduce::{arrange, one_wide, widened};
+use crate::kernel::{Arithmetic, Blocks, CHUNK, Real, arithmetic, by_real, lines, on_cpu, value_of, with_slice, zip};
 use crate::tape::require_float;
 use crate::{Result, Tensor, Value};
 
@@ -55,9 +54,10 @@ pub fn cumsum(x: &Tensor, axis: i64) -> Result<Tensor> {
     require_float("cumsum", x)?;
     let arranged = arrange("cumsum", x, &[axis])?;
     let blocks = arranged.blocks;
-    let value = on_cpu(&[arranged.tensor.value()], |v| with_real!(v[0], T => running_sum::<T>(&v[0], blocks, false)))?;
+    let value =
+        on_cpu(&[arranged.tensor.value()], |v| by_real!(v[0].dtype(), T => running_sum::<T>(&v[0], blocks, false)))?;
     let result = Tensor::from_op("cumsum", value, &[&arranged.tensor], move |gradient, _| {
-        Ok(vec![Some(on_cpu(&[gradient], |v| with_real!(v[0], T => running_sum::<T>(&v[0], blocks, true)))?)])
+        Ok(vec![Some(on_cpu(&[gradient], |v| by_real!(v[0].dtype(), T => running_sum::<T>(&v[0], blocks, true)))?)])
     });
     super::shape::reshape_to("cumsum", &result, x.dims())
 }
@@ -71,15 +71,15 @@ pub fn prod(x: &Tensor, axes: &[i64], keepdim: bool) -> Result<Tensor> {
     let arranged = arrange("prod", x, axes)?;
     let blocks = arranged.blocks;
     let value = on_cpu(&[arranged.tensor.value()], |v| {
-        with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| {
-            let products = lines(x, blocks, |line| line.fold(1.0, |product, x| product * WithDType::to_f64(x)));
+        by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |x| {
+            let products = lines(x, blocks, |line| line.iter().fold(1.0, |product, x| product * WithDType::to_f64(*x)));
             value_of(products.into_iter().map(<T as Real>::of).collect(), &[blocks.before, blocks.after])
         }))
     })?;
     let kept = arranged.tensor.value().clone();
     let result = Tensor::from_op("prod", value, &[&arranged.tensor], move |gradient, _| {
         let gradient = on_cpu(&[gradient, &kept], |v| {
-            with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| with_slice::<T, _>(&v[1], |x| {
+            by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |gradient| with_slice::<T, _>(&v[1], |x| {
                 let mut out = x.to_vec();
                 rewrite_lines(&mut out, blocks, |line, x| products_of_others(x, WithDType::to_f64(gradient[line])));
                 value_of(out, kept.dims())
@@ -113,8 +113,8 @@ pub fn logsumexp(x: &Tensor, axes: &[i64], keepdim: bool) -> Result<Tensor> {
     let arranged = arrange("logsumexp", x, axes)?;
     let blocks = arranged.blocks;
     let value = on_cpu(&[arranged.tensor.value()], |v| {
-        with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| {
-            let logs = lines(x, blocks, |line| log_sum(line));
+        by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |x| {
+            let logs = lines(x, blocks, log_sum::<T>);
             value_of(logs.into_iter().map(<T as Real>::of).collect(), &[blocks.before, blocks.after])
         }))
     })?;
@@ -123,17 +123,17 @@ pub fn logsumexp(x: &Tensor, axes: &[i64], keepdim: bool) -> Result<Tensor> {
         let wide = widened(&log, blocks)?;
         let share = on_cpu(&[&kept, &wide], |v| {
             // Nothing but minus infinities has no direction to grow in: gradient 0.
-            with_real!(v[0], T => zip::<T>(&v[0], &v[1], |x, log| {
+            by_real!(v[0].dtype(), T => zip::<T>(&v[0], &v[1], |x, log| {
                 if log == T::NEG_INFINITY { 0.0 } else { (x - log).exp() }
             }))
         })?;
-        Ok(vec![Some((widened(gradient, blocks)? * share)?)])
+        Ok(vec![Some(arithmetic(Arithmetic::Mul, &share, &one_wide(gradient, blocks)?)?)])
     });
     arranged.finish(&result, keepdim)
 }
 
 /// log Σ e^x in one pass.
-fn log_sum<T: Real>(line: &mut dyn Iterator<Item = T>) -> f64 {
+fn log_sum<T: Real>(line: &[T]) -> f64 {
     let (mut largest, mut sum) = (f64::NEG_INFINITY, 0.0);
     for x in line {
         let x = x.to_f64();

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::axis::{add_rows, gather_rows};
 use super::index::{add_picked, element_indices, picked, rows_under, true_places};
-use super::kernel::{Blocks, axis_of, indices_of, on_cpu, same_dtype, value_of, with_element, with_real, with_slice};
 use super::shape::reshape_to;
+use crate::kernel::{
+    Blocks, axis_of, by_element, by_real, indices_of, on_cpu, same_dtype, sum_of, value_of, with_slice,
+};
 use crate::tape::require_float;
 use crate::{Device, Error, Result, Tensor};
 
@@ -37,20 +39,20 @@ pub fn scatter(base: &Tensor, axis: i64, indices: &Tensor, source: &Tensor) -> R
     (0..numbers.len()).for_each(|at| writer[target(at)] = at + 1);
     let stays: Vec<bool> = (0..numbers.len()).map(|at| writer[target(at)] == at + 1).collect();
     let (below, above) = (base.value().to_device(&Device::Cpu)?, source.value().to_device(&Device::Cpu)?);
-    let value = with_element!(below, T => with_slice::<T, _>(&below, |base_slice| with_slice::<T, _>(&above, |source| {
+    let value = by_element!(below.dtype(), T => with_slice::<T, _>(&below, |base_slice| with_slice::<T, _>(&above, |source| {
         let written = base_slice.iter().zip(&writer).map(|(own, at)| if *at == 0 { *own } else { source[*at - 1] });
         value_of(written.collect::<Vec<T>>(), base.dims())
     })))?;
     let (base_shape, source_shape) = (base.dims().to_vec(), source.dims().to_vec());
     Ok(Tensor::from_op("scatter", value.to_device(base.device())?, &[base, source], move |gradient, needs| {
         let kept = on_cpu(&[gradient], |v| {
-            with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| {
+            by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |gradient| {
                 let kept = gradient.iter().zip(&writer).map(|(gradient, at)| if *at == 0 { *gradient } else { 0.0 });
                 value_of(kept.collect::<Vec<T>>(), &base_shape)
             }))
         });
         let put = on_cpu(&[gradient], |v| {
-            with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| {
+            by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |gradient| {
                 let mut put = picked(gradient, blocks, &numbers);
                 put.iter_mut().zip(&stays).filter(|(_, stays)| !**stays).for_each(|(put, _)| *put = 0.0);
                 value_of(put, &source_shape)
@@ -71,7 +73,7 @@ pub fn scatter_add(base: &Tensor, axis: i64, indices: &Tensor, source: &Tensor) 
     let (axis, numbers) = element_indices("scatter_add", base.dims(), axis, indices)?;
     let blocks = Blocks::of(base.dims(), axis);
     let value = on_cpu(&[base.value(), source.value()], |v| {
-        with_real!(v[0], T => with_slice::<T, _>(&v[0], |base| with_slice::<T, _>(&v[1], |source| {
+        by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |base| with_slice::<T, _>(&v[1], |source| {
             let mut out = base.to_vec();
             add_picked(&mut out, blocks, &numbers, source);
             value_of(out, v[0].dims())
@@ -82,7 +84,7 @@ pub fn scatter_add(base: &Tensor, axis: i64, indices: &Tensor, source: &Tensor) 
         let to_source = || {
             on_cpu(
                 &[gradient],
-                |v| with_real!(v[0], T => with_slice::<T, _>(&v[0], |gradient| value_of(picked(gradient, blocks, &numbers), &source_shape))),
+                |v| by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |gradient| value_of(picked(gradient, blocks, &numbers), &source_shape))),
             )
         };
         Ok(vec![Some(gradient.clone()), if needs[1] { Some(to_source()?) } else { None }])
@@ -106,7 +108,7 @@ pub fn index_add(base: &Tensor, axis: i64, indices: &Tensor, source: &Tensor) ->
     }
     let len = base.dims()[axis];
     let numbers = Arc::new(indices_of("index_add", indices, len)?);
-    let value = (base.value() + add_rows(source.value(), axis, &numbers, len)?)?;
+    let value = sum_of(base.value(), &add_rows(source.value(), axis, &numbers, len)?)?;
     Ok(Tensor::from_op("index_add", value, &[base, source], move |gradient, needs| {
         let to_source = || gather_rows(gradient, axis, &numbers);
         Ok(vec![Some(gradient.clone()), if needs[1] { Some(to_source()?) } else { None }])

@@ -1,6 +1,6 @@
 //! Views and rearrangements: what changes the shape, not the numbers.
 
-use super::kernel::{axis_of, same_dtype};
+use crate::kernel::{axis_of, same_dtype};
 use crate::tape::unbroadcast;
 use crate::{DType, Error, Result, Tensor, Value};
 

@@ -8,7 +8,7 @@ use candle_core::WithDType;
 use rayon::prelude::*;
 
 use super::index::gather;
-use super::kernel::{Blocks, axis_of, value_of, with_element, with_slice};
+use crate::kernel::{Blocks, axis_of, by_element, value_of, with_slice};
 use crate::{Device, Error, Result, Tensor};
 
 /// NaN above every number; equal otherwise by value.
@@ -29,7 +29,7 @@ fn ranks(name: &'static str, x: &Tensor, axis: i64, count: Option<usize>, descen
     let mut shape = x.dims().to_vec();
     shape[axis] = count;
     let value = x.value().to_device(&Device::Cpu)?;
-    let found = with_element!(value, T => with_slice::<T, _>(&value, |x| value_of(ranked(x, blocks, count, descending), &shape)))?;
+    let found = by_element!(value.dtype(), T => with_slice::<T, _>(&value, |x| value_of(ranked(x, blocks, count, descending), &shape)))?;
     Ok(Tensor::from_op_constant(found.to_device(x.device())?, false))
 }
 

@@ -2,8 +2,8 @@
 
 use candle_core::WithDType;
 
-use super::kernel::{Blocks, lines, on_cpu, value_of, with_real, with_slice, zip};
-use super::reduce::{Arranged, arrange, sum_value, widened};
+use super::reduce::{Arranged, arrange, one_wide, sum_value};
+use crate::kernel::{Arithmetic, Blocks, arithmetic, by_real, lines, on_cpu, value_of, with_slice, zip};
 use crate::tape::require_float;
 use crate::{Error, Result, Tensor, Value};
 
@@ -12,7 +12,7 @@ fn centred(value: &Value, blocks: Blocks) -> Result<Value> {
     use candle_core::DType::{BF16, F16, F32};
     let value = if matches!(value.dtype(), BF16 | F16) { value.to_dtype(F32)? } else { value.clone() };
     let mean = sum_value(&value, blocks, 1.0 / blocks.len as f64)?;
-    Ok((&value - widened(&mean, blocks)?)?)
+    arithmetic(Arithmetic::Sub, &value, &one_wide(&mean, blocks)?)
 }
 
 fn moments(name: &'static str, x: &Tensor, axes: &[i64], unbiased: bool) -> Result<(Arranged, Value, f64)> {
@@ -24,7 +24,8 @@ fn moments(name: &'static str, x: &Tensor, axes: &[i64], unbiased: bool) -> Resu
         return Err(Error::shape(name, fact).with_help("the unbiased form needs two elements, the biased one"));
     }
     let divisor = (blocks.len - usize::from(unbiased)) as f64;
-    let variance = sum_value(&centred(arranged.tensor.value(), blocks)?.sqr()?, blocks, 1.0 / divisor)?;
+    let distance = centred(arranged.tensor.value(), blocks)?;
+    let variance = sum_value(&arithmetic(Arithmetic::Mul, &distance, &distance)?, blocks, 1.0 / divisor)?;
     Ok((arranged, variance, divisor))
 }
 
@@ -38,8 +39,8 @@ pub fn variance(x: &Tensor, axes: &[i64], unbiased: bool, keepdim: bool) -> Resu
     let (blocks, kept, dtype) = (arranged.blocks, arranged.tensor.value().clone(), x.dtype().candle());
     let result = Tensor::from_op("variance", variance.to_dtype(dtype)?, &[&arranged.tensor], move |gradient, _| {
         let slope = (centred(&kept, blocks)? * (2.0 / divisor))?;
-        let gradient = widened(&gradient.to_dtype(slope.dtype())?, blocks)?;
-        Ok(vec![Some((gradient * slope)?.to_dtype(dtype)?)])
+        let gradient = one_wide(&gradient.to_dtype(slope.dtype())?, blocks)?;
+        Ok(vec![Some(arithmetic(Arithmetic::Mul, &slope, &gradient)?.to_dtype(dtype)?)])
     });
     arranged.finish(&result, keepdim)
 }
@@ -56,7 +57,7 @@ pub fn std(x: &Tensor, axes: &[i64], unbiased: bool, keepdim: bool) -> Result<Te
     let result = Tensor::from_op("std", root.to_dtype(dtype)?, &[&arranged.tensor], move |gradient, _| {
         let gradient = over(&gradient.to_dtype(saved.dtype())?, &saved)?;
         let slope = (centred(&kept, blocks)? * (1.0 / divisor))?;
-        Ok(vec![Some((widened(&gradient, blocks)? * slope)?.to_dtype(dtype)?)])
+        Ok(vec![Some(arithmetic(Arithmetic::Mul, &slope, &one_wide(&gradient, blocks)?)?.to_dtype(dtype)?)])
     });
     arranged.finish(&result, keepdim)
 }
@@ -65,7 +66,7 @@ pub fn std(x: &Tensor, axes: &[i64], unbiased: bool, keepdim: bool) -> Result<Te
 fn over(gradient: &Value, root: &Value) -> Result<Value> {
     let gradient = gradient.reshape(root.dims())?;
     on_cpu(&[&gradient, root], |v| {
-        with_real!(v[0], T => zip::<T>(&v[0], &v[1], |gradient, root| {
+        by_real!(v[0].dtype(), T => zip::<T>(&v[0], &v[1], |gradient, root| {
             if root == 0.0 { 0.0 } else { gradient / root }
         }))
     })
@@ -80,14 +81,14 @@ pub fn norm(x: &Tensor, axes: &[i64], keepdim: bool) -> Result<Tensor> {
     let arranged = arrange("norm", x, axes)?;
     let blocks = arranged.blocks;
     let value = on_cpu(&[arranged.tensor.value()], |v| {
-        with_real!(v[0], T => with_slice::<T, _>(&v[0], |x| {
-            let squares = lines(x, blocks, |line| line.fold(0.0f64, |sum, x| sum + WithDType::to_f64(x).powi(2)));
+        by_real!(v[0].dtype(), T => with_slice::<T, _>(&v[0], |x| {
+            let squares = lines(x, blocks, |line| line.iter().fold(0.0f64, |sum, x| sum + WithDType::to_f64(*x).powi(2)));
             value_of(squares.into_iter().map(|sum| sum.sqrt() as T).collect(), &[blocks.before, blocks.after])
         }))
     })?;
     let (kept, saved) = (arranged.tensor.value().clone(), value.clone());
     let result = Tensor::from_op("norm", value, &[&arranged.tensor], move |gradient, _| {
-        Ok(vec![Some((widened(&over(gradient, &saved)?, blocks)? * &kept)?)])
+        Ok(vec![Some(arithmetic(Arithmetic::Mul, &kept, &one_wide(&over(gradient, &saved)?, blocks)?)?)])
     });
     arranged.finish(&result, keepdim)
 }

@@ -1,8 +1,8 @@
 //! Parts, borders, repetitions and windows along axes.
 
 use super::axis::take;
-use super::kernel::{axes_of, axis_of};
 use super::shape::{cat, narrow, permute, reshape_to};
+use crate::kernel::{axes_of, axis_of};
 use crate::{Error, Result, Tensor, Value};
 
 /// What [`pad`] puts at the borders.

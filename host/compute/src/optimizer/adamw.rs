@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::groups::{Groups, Item};
 use super::slots::{Rule, Slots};
 use super::{Optimizer, Settings, StepReport, in_range};
-use crate::slices::Real;
+use crate::kernel::{Real, vectorised};
 use crate::weights::{Saved, Weights};
 use crate::{Gradients, Result, Value};
 
@@ -108,6 +108,28 @@ impl Rule<2> for AdamWSettings {
         moments: [&mut [T]; 2],
     ) {
         let [first, second] = moments;
+        change(c, factor, out, value, gradient, first, second);
+    }
+
+    fn plain(c: Coefficients, value: &Value, gradient: &Value, moments: &[Value; 2]) -> Result<(Value, [Value; 2])> {
+        let first = ((&moments[0] * c.betas.0)? + (gradient * (1.0 - c.betas.0))?)?;
+        let second = ((&moments[1] * c.betas.1)? + (gradient.sqr()? * (1.0 - c.betas.1))?)?;
+        let divisor = ((second.sqrt()? * c.root)? + c.epsilon)?;
+        let value = ((value * c.keep)? - ((&first * c.rate)? / divisor)?)?;
+        Ok((value, [first, second]))
+    }
+}
+
+vectorised! {
+    fn change<T>(
+        c: Coefficients,
+        factor: f64,
+        out: &mut [T],
+        value: &[T],
+        gradient: &[T],
+        first: &mut [T],
+        second: &mut [T],
+    ) {
         let (beta1, beta2) = (T::of(c.betas.0), T::of(c.betas.1));
         let (rest1, rest2) = (T::of(1.0 - c.betas.0), T::of(1.0 - c.betas.1));
         let (keep, rate, root, epsilon) = (T::of(c.keep), T::of(c.rate), T::of(c.root), T::of(c.epsilon));
@@ -117,15 +139,7 @@ impl Rule<2> for AdamWSettings {
             let gradient = factor * *gradient;
             *first = beta1 * *first + rest1 * gradient;
             *second = beta2 * *second + rest2 * gradient * gradient;
-            *out = keep * *value - rate * *first / (second.root() * root + epsilon);
+            *out = keep * *value - rate * *first / (second.sqrt() * root + epsilon);
         }
-    }
-
-    fn plain(c: Coefficients, value: &Value, gradient: &Value, moments: &[Value; 2]) -> Result<(Value, [Value; 2])> {
-        let first = ((&moments[0] * c.betas.0)? + (gradient * (1.0 - c.betas.0))?)?;
-        let second = ((&moments[1] * c.betas.1)? + (gradient.sqr()? * (1.0 - c.betas.1))?)?;
-        let divisor = ((second.sqrt()? * c.root)? + c.epsilon)?;
-        let value = ((value * c.keep)? - ((&first * c.rate)? / divisor)?)?;
-        Ok((value, [first, second]))
     }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::slices::{Real, by_real, widen, with_slice};
+use crate::kernel::{CHUNK, Real, by_real, vectorised, widen, with_slice};
 use crate::weights::Weights;
 use crate::{Gradients, Result, Value};
 
@@ -22,9 +22,6 @@ impl GradientNorm {
         self.norm.is_finite()
     }
 }
-
-/// Elements summed at a time; the sums do not depend on the number of threads.
-const CHUNK: usize = 1 << 14;
 
 /// The Euclidean norm of the gradients of all trainable weights, summed in f64.
 ///
@@ -62,7 +59,7 @@ pub(super) fn norm_of<'a>(values: impl Iterator<Item = &'a Value>) -> Result<f64
     for value in values {
         let value = widen(value)?;
         sum += if value.device().is_cpu() {
-            by_real!("gradient_norm", value.dtype(), T => with_slice::<T, _>(&value, squares))?
+            by_real!(value.dtype(), T => with_slice::<T, _>(&value, |numbers| Ok(squares(numbers))))?
         } else {
             f64::from(value.to_dtype(candle_core::DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()?)
         };
@@ -71,19 +68,22 @@ pub(super) fn norm_of<'a>(values: impl Iterator<Item = &'a Value>) -> Result<f64
 }
 
 fn squares<T: Real>(numbers: &[T]) -> f64 {
-    let parts: Vec<f64> = numbers.par_chunks(CHUNK).map(chunk_squares).collect();
+    let parts: Vec<f64> = numbers.par_chunks(CHUNK).map(|chunk| chunk_squares(chunk)).collect();
     parts.iter().sum()
 }
 
-fn chunk_squares<T: Real>(numbers: &[T]) -> f64 {
-    let mut lanes = [0.0_f64; 8];
-    let chunks = numbers.chunks_exact(8);
-    let rest: f64 = chunks.remainder().iter().map(|number| number.to_f64().powi(2)).sum();
-    for chunk in chunks {
-        for (lane, number) in lanes.iter_mut().zip(chunk) {
-            let number = number.to_f64();
-            *lane += number * number;
+vectorised! {
+    /// The sum of squares in f64, in eight lanes.
+    fn chunk_squares<T>(numbers: &[T]) -> f64 {
+        let mut lanes = [0.0_f64; 8];
+        let chunks = numbers.chunks_exact(8);
+        let rest: f64 = chunks.remainder().iter().map(|number| number.to_f64().powi(2)).sum();
+        for chunk in chunks {
+            for (lane, number) in lanes.iter_mut().zip(chunk) {
+                let number = number.to_f64();
+                *lane += number * number;
+            }
         }
+        lanes.iter().sum::<f64>() + rest
     }
-    lanes.iter().sum::<f64>() + rest
 }

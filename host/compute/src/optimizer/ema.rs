@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use super::in_range;
-use crate::slices::{Real, by_real, with_slice};
+use crate::kernel::{Real, by_real, zip};
 use crate::weights::{Saved, Weights};
 use crate::{Error, Result, Value};
 
@@ -35,7 +33,7 @@ impl Ema {
             let average = match weight.shadow() {
                 None => value,
                 Some(shadow) if value.device().is_cpu() => {
-                    let mixed = by_real!("ema", value.dtype(), T => mixed::<T>(self.decay, &shadow, &value));
+                    let mixed = by_real!(value.dtype(), T => mixed::<T>(self.decay, &shadow, &value));
                     mixed?
                 }
                 Some(shadow) => ((shadow * self.decay)? + (value * (1.0 - self.decay))?)?,
@@ -85,14 +83,5 @@ impl Ema {
 
 fn mixed<T: Real>(decay: f64, shadow: &Value, value: &Value) -> Result<Value> {
     let (keep, take) = (T::of(decay), T::of(1.0 - decay));
-    let mut out = vec![T::zero(); value.elem_count()];
-    with_slice::<T, _>(shadow, |shadow| {
-        with_slice::<T, _>(value, |value| {
-            let chunks = out.par_chunks_mut(1 << 14).zip(shadow.par_chunks(1 << 14)).zip(value.par_chunks(1 << 14));
-            chunks.for_each(|((out, shadow), value)| {
-                out.iter_mut().zip(shadow).zip(value).for_each(|((out, a), b)| *out = keep * *a + take * *b);
-            });
-        })
-    })??;
-    Ok(Value::from_vec(out, value.dims(), value.device())?)
+    zip::<T>(shadow, value, |shadow, value| keep * shadow + take * value)
 }

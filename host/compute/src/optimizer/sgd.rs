@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::groups::{Groups, Item};
 use super::slots::{Rule, Slots};
 use super::{Optimizer, Settings, StepReport, in_range};
-use crate::slices::Real;
+use crate::kernel::Real;
 use crate::weights::{Saved, Weights};
 use crate::{Error, Gradients, Result, Value};
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::StepReport;
 use super::groups::{Item, Plan};
-use crate::slices::{Real, with_slice};
+use crate::kernel::{CHUNK, Real, slice, value_of, with_slice};
 use crate::weights::{Saved, Weights};
 use crate::{DType, Device, Error, Gradients, Result, Value};
 
@@ -85,9 +85,6 @@ pub(super) trait Rule<const N: usize>: Sync {
         moments: &[Value; N],
     ) -> Result<(Value, [Value; N])>;
 }
-
-/// Elements changed at a time by one thread.
-const CHUNK: usize = 1 << 14;
 
 impl<const N: usize> Slots<N> {
     pub(super) fn new(optimizer: &'static str, moment_names: [&'static str; N]) -> Self {
@@ -195,7 +192,7 @@ fn restored<const N: usize>(values: [Value; N]) -> Result<Moments<N>> {
     fn vectors<T: Real, const N: usize>(values: &[Value; N]) -> Result<[Vec<T>; N]> {
         let mut vectors: [Vec<T>; N] = std::array::from_fn(|_| Vec::new());
         for (vector, value) in vectors.iter_mut().zip(values) {
-            *vector = with_slice::<T, _>(value, <[T]>::to_vec)?;
+            *vector = with_slice::<T, _>(value, |numbers| Ok(numbers.to_vec()))?;
         }
         Ok(vectors)
     }
@@ -210,22 +207,24 @@ fn changed<T: Real, R: Rule<N>, const N: usize>(
     item: &Item,
     moments: &mut [Vec<T>; N],
 ) -> Result<Value> {
-    let mut out = vec![T::zero(); item.value.elem_count()];
-    with_slice::<T, _>(&item.value, |value| {
-        with_slice::<T, _>(&item.gradient, |gradient| {
-            let mut rest: [&mut [T]; N] = moments.each_mut().map(Vec::as_mut_slice);
-            let mut tasks = Vec::with_capacity(out.len().div_ceil(CHUNK));
-            for ((out, value), gradient) in out.chunks_mut(CHUNK).zip(value.chunks(CHUNK)).zip(gradient.chunks(CHUNK)) {
-                let parts = rest.each_mut().map(|moment| {
-                    let (part, after) = std::mem::take(moment).split_at_mut(out.len());
-                    *moment = after;
-                    part
-                });
-                tasks.push((out, value, gradient, parts));
-            }
-            let run = |(out, value, gradient, moments)| R::chunk(coefficients, factor, out, value, gradient, moments);
-            if tasks.len() == 1 { tasks.into_iter().for_each(run) } else { tasks.into_par_iter().for_each(run) }
-        })
-    })??;
-    Ok(Value::from_vec(out, item.weight.shape(), &Device::Cpu)?)
+    slice!(value: T = &item.value);
+    slice!(gradient: T = &item.gradient);
+    let mut out = vec![T::zero(); value.len()];
+    let mut rest: [&mut [T]; N] = moments.each_mut().map(Vec::as_mut_slice);
+    let mut tasks = Vec::with_capacity(out.len().div_ceil(CHUNK));
+    for ((out, value), gradient) in out.chunks_mut(CHUNK).zip(value.chunks(CHUNK)).zip(gradient.chunks(CHUNK)) {
+        let parts = rest.each_mut().map(|moment| {
+            let (part, after) = std::mem::take(moment).split_at_mut(out.len());
+            *moment = after;
+            part
+        });
+        tasks.push((out, value, gradient, parts));
+    }
+    let run = |(out, value, gradient, moments)| R::chunk(coefficients, factor, out, value, gradient, moments);
+    if tasks.len() == 1 {
+        tasks.into_iter().for_each(run)
+    } else {
+        tasks.into_par_iter().for_each(run)
+    }
+    value_of(out, item.weight.shape())
 }

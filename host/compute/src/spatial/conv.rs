@@ -3,7 +3,7 @@
 use super::conv_kernels::{Plan, forward, input_gradient, weight_gradient};
 use super::windows::Windows;
 use super::{checked, lifted, lowered, pair};
-use crate::slices::widen;
+use crate::kernel::{sum_of, widen};
 use crate::tape::require_float;
 use crate::{Error, Result, Tensor, Value};
 
@@ -192,7 +192,7 @@ fn recorded(
             return Err(Error::shape(name, fact).with_help(format!("give it the shape [{channels}]")));
         }
         let bias = bias.value().to_dtype(output.dtype())?.reshape((1, channels, 1, 1))?;
-        output = output.broadcast_add(&bias)?;
+        output = sum_of(&output, &bias)?;
     }
     let output = lowered(&output.to_dtype(dtype)?, axes)?;
     let bias_dtype = bias.map(|bias| bias.value().dtype());

@@ -6,9 +6,8 @@
 
 use rayon::prelude::*;
 
-use super::product::{Matrix, product};
 use super::windows::Windows;
-use crate::slices::{Real, by_real, with_slice};
+use crate::kernel::{Matrix, Real, by_real, product, slice, value_of};
 use crate::{Result, Value};
 
 /// A convolution `[batch, in_channels, input]` → `[batch, out_channels, output]` with weights
@@ -99,9 +98,10 @@ pub(super) fn forward(input: &Value, weight: &Value, plan: &Plan) -> Result<Valu
     if !input.device().is_cpu() {
         return composed::forward(input, weight, plan);
     }
-    by_real!("conv", input.dtype(), T => {
-        let output = with_slice::<T, _>(input, |input| with_slice::<T, _>(weight, |weight| cpu_forward(input, weight, plan)))??;
-        Ok(Value::from_vec(output, &plan.output_dims(), &crate::Device::Cpu)?)
+    by_real!(input.dtype(), T => {
+        slice!(input: T = input);
+        slice!(weight: T = weight);
+        value_of(cpu_forward(input, weight, plan), &plan.output_dims())
     })
 }
 
@@ -110,11 +110,10 @@ pub(super) fn input_gradient(gradient: &Value, weight: &Value, plan: &Plan) -> R
     if !gradient.device().is_cpu() {
         return composed::input_gradient(gradient, weight, plan);
     }
-    by_real!("conv", gradient.dtype(), T => {
-        let input = with_slice::<T, _>(gradient, |gradient| {
-            with_slice::<T, _>(weight, |weight| cpu_input_gradient(gradient, weight, plan))
-        })??;
-        Ok(Value::from_vec(input, &plan.input_dims(), &crate::Device::Cpu)?)
+    by_real!(gradient.dtype(), T => {
+        slice!(gradient: T = gradient);
+        slice!(weight: T = weight);
+        value_of(cpu_input_gradient(gradient, weight, plan), &plan.input_dims())
     })
 }
 
@@ -123,11 +122,10 @@ pub(super) fn weight_gradient(input: &Value, gradient: &Value, plan: &Plan) -> R
     if !gradient.device().is_cpu() {
         return composed::weight_gradient(input, gradient, plan);
     }
-    by_real!("conv", gradient.dtype(), T => {
-        let weight = with_slice::<T, _>(input, |input| {
-            with_slice::<T, _>(gradient, |gradient| cpu_weight_gradient(input, gradient, plan))
-        })??;
-        Ok(Value::from_vec(weight, &plan.weight_dims(), &crate::Device::Cpu)?)
+    by_real!(gradient.dtype(), T => {
+        slice!(input: T = input);
+        slice!(gradient: T = gradient);
+        value_of(cpu_weight_gradient(input, gradient, plan), &plan.weight_dims())
     })
 }
 
@@ -160,7 +158,8 @@ fn cpu_forward<T: Real>(input: &[T], weight: &[T], plan: &Plan) -> Vec<T> {
             plan.columns(input, columns);
             columns
         };
-        product(output, Matrix::rows(weight, depth), Matrix::rows(columns, count), [out_group, count, depth], false);
+        let (weight, columns) = (row_major(weight, out_group, depth), row_major(columns, depth, count));
+        product(output, count, false, T::one(), weight, columns, false);
     });
     output
 }
@@ -183,16 +182,22 @@ fn cpu_input_gradient<T: Real>(gradient: &[T], weight: &[T], plan: &Plan) -> Vec
             }
             return;
         }
-        let (weight, gradient) = (Matrix::transposed(weight, depth), Matrix::rows(gradient, count));
+        let (weight, gradient) =
+            (row_major(weight, out_group, depth).transposed(), row_major(gradient, out_group, count));
         if plan.pointwise() {
-            product(input, weight, gradient, [depth, count, out_group], false);
+            product(input, count, false, T::one(), weight, gradient, false);
         } else {
             columns.resize(depth * count, T::zero());
-            product(columns, weight, gradient, [depth, count, out_group], false);
+            product(columns, count, false, T::one(), weight, gradient, false);
             plan.add_columns(columns, input);
         }
     });
     input
+}
+
+/// A matrix without gaps between its rows.
+fn row_major<T>(data: &[T], rows: usize, columns: usize) -> Matrix<'_, T> {
+    Matrix::new(data, rows, columns, columns)
 }
 
 /// Samples are summed in at most this many parts, whatever the number of threads, and the parts in order.
@@ -228,8 +233,8 @@ fn cpu_weight_gradient<T: Real>(input: &[T], gradient: &[T], plan: &Plan) -> Vec
                     plan.columns(input, &mut columns);
                     &columns
                 };
-                let (left, right) = (Matrix::rows(gradient, count), Matrix::transposed(columns, count));
-                product(&mut sum, left, right, [out_group, depth, count], true);
+                let (gradient, columns) = (row_major(gradient, out_group, count), row_major(columns, depth, count));
+                product(&mut sum, depth, true, T::one(), gradient, columns.transposed(), false);
             }
             sum
         })

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::windows::Windows;
 use super::{checked, lifted, lowered, pair};
-use crate::slices::{Real, by_real, widen, with_slice};
+use crate::kernel::{Real, by_real, slice, value_of, widen};
 use crate::{Error, Result, Tensor, Value};
 
 /// How a pool over `N` axes moves. [`Pool::new`] gives windows side by side.
@@ -76,10 +76,11 @@ fn max_pool<const N: usize>(name: &'static str, x: &Tensor, pool: Pool<N>) -> Re
 
 /// Largest elements `[planes, windows]` and where in the plane they are (`u32`).
 pub(super) fn largest(planes: &Value, windows: &Windows) -> Result<(Value, Value)> {
-    by_real!("max_pool", planes.dtype(), T => {
-        let (largest, winners) = with_slice::<T, _>(planes, |planes| cpu_largest(planes, windows))?;
-        let shape = (planes.dim(0)?, windows.output_plane());
-        Ok((Value::from_vec(largest, shape, planes.device())?, Value::from_vec(winners, shape, planes.device())?))
+    by_real!(planes.dtype(), T => {
+        let shape = [planes.dim(0)?, windows.output_plane()];
+        slice!(elements: T = planes);
+        let (largest, winners) = cpu_largest(elements, windows);
+        Ok((value_of(largest, &shape)?, value_of(winners, &shape)?))
     })
 }
 
@@ -109,17 +110,15 @@ fn cpu_largest<T: Real>(planes: &[T], windows: &Windows) -> (Vec<T>, Vec<u32>) {
 pub(super) fn spread(gradient: &Value, winners: &Value, windows: &Windows) -> Result<Value> {
     let planes = gradient.dim(0)?;
     let winners = winners.flatten_all()?.to_vec1::<u32>()?;
-    by_real!("max_pool", gradient.dtype(), T => {
-        let input = with_slice::<T, _>(gradient, |gradient| {
-            let mut input = vec![T::of(0.0); planes * windows.input_plane()];
-            let count = windows.output_plane();
-            let rows = gradient.par_chunks(count).zip(winners.par_chunks(count));
-            input.par_chunks_mut(windows.input_plane()).zip(rows).for_each(|(input, (gradient, winners))| {
-                winners.iter().zip(gradient).for_each(|(winner, gradient)| input[*winner as usize] += *gradient);
-            });
-            input
-        })?;
-        Ok(Value::from_vec(input, (planes, windows.input_plane()), gradient.device())?)
+    by_real!(gradient.dtype(), T => {
+        slice!(gradient: T = gradient);
+        let mut input: Vec<T> = vec![0.0; planes * windows.input_plane()];
+        let count = windows.output_plane();
+        let rows = gradient.par_chunks(count).zip(winners.par_chunks(count));
+        input.par_chunks_mut(windows.input_plane()).zip(rows).for_each(|(input, (gradient, winners))| {
+            winners.iter().zip(gradient).for_each(|(winner, gradient)| input[*winner as usize] += *gradient);
+        });
+        value_of(input, &[planes, windows.input_plane()])
     })
 }
 

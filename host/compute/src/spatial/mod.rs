@@ -9,7 +9,6 @@ mod average;
 mod conv;
 mod conv_kernels;
 mod max_pool;
-mod product;
 mod resample;
 mod upsample;
 mod windows;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{checked, lifted, lowered};
-use crate::slices::{Real, by_real, widen, with_slice};
+use crate::kernel::{Real, by_real, slice, value_of, widen};
 use crate::{Device, Result, Tensor, Value};
 
 /// A sparse matrix `[outputs, inputs]`, row by row.
@@ -82,10 +82,11 @@ fn applied(value: &Value, rows: &AxisMap, columns: &AxisMap) -> Result<Value> {
     let (batch, channels, _, _) = value.dims4()?;
     let wide = widen(value)?;
     let output = if wide.device().is_cpu() {
-        by_real!("resample", wide.dtype(), T => {
-            let output = with_slice::<T, _>(&wide, |input| cpu_applied(input, batch * channels, rows, columns))?;
-            Ok(Value::from_vec(output, (batch, channels, rows.outputs(), columns.outputs()), value.device())?)
-        })?
+        by_real!(wide.dtype(), T => {
+            slice!(input: T = &wide);
+            let output = cpu_applied(input, batch * channels, rows, columns);
+            value_of(output, &[batch, channels, rows.outputs(), columns.outputs()])?
+        })
     } else {
         composed(&wide, rows, columns)?
     };

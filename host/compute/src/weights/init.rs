@@ -1,8 +1,9 @@
 //! Initial values, drawn from the seed and the weight's name: the same for any order of creation.
 
 use philox::Key;
-use rayon::prelude::*;
 
+use crate::kernel::value_as;
+use crate::random::Rows;
 use crate::{DType, Device, Error, Result, Value};
 
 /// How a weight begins.
@@ -23,9 +24,9 @@ pub enum Init {
         /// Standard deviation.
         std: f64,
     },
-    /// Normal with this standard deviation, cut at two of them (drawn again beyond).
+    /// Normal with this standard deviation, cut at two of them (by the inverse distribution function, so one draw each).
     TruncatedNormal {
-        /// Standard deviation before cutting.
+        /// Standard deviation before cutting; that of the weights is 0.88 of it.
         std: f64,
     },
     /// Uniform in (−bound, bound).
@@ -39,6 +40,8 @@ pub enum Init {
     XavierNormal,
     /// Uniform with variance 2 / fan-in, for ReLU (He et al. 2015, arXiv:1502.01852).
     KaimingUniform,
+    /// Normal with variance 2 / fan-in (the same).
+    KaimingNormal,
     /// Ones on the diagonal of a matrix.
     Identity,
     /// These numbers in row-major order.
@@ -51,34 +54,29 @@ impl Init {
     /// # Errors
     /// When the shape does not suit: `Identity` of other than a matrix, another number of `Values`.
     pub(super) fn value(&self, name: &str, shape: &[usize], seed: u64, dtype: DType, device: &Device) -> Result<Value> {
-        let count: usize = shape.iter().product();
-        let numbers = self.numbers(name, shape, Key::root(seed).stream("init").stream(name), count)?;
-        let value = if dtype == DType::F64 {
-            Value::from_vec(numbers, shape, &Device::Cpu)?
-        } else {
-            let single: Vec<f32> = numbers.into_iter().map(|number| number as f32).collect();
-            Value::from_vec(single, shape, &Device::Cpu)?
-        };
-        Ok(value.to_dtype(dtype.candle())?.to_device(device)?)
+        let numbers = self.numbers(name, shape, Key::root(seed).stream("init").stream(name))?;
+        Ok(value_as(numbers, shape, dtype.candle())?.to_device(device)?)
     }
 
-    fn numbers(&self, name: &str, shape: &[usize], key: Key, count: usize) -> Result<Vec<f64>> {
+    fn numbers(&self, name: &str, shape: &[usize], key: Key) -> Result<Vec<f64>> {
+        let count = shape.iter().product();
         let (fan_in, fan_out) = fans(shape);
-        let draw = |one: &(dyn Fn(u64) -> f64 + Sync)| (0..count as u64).into_par_iter().map(one).collect::<Vec<f64>>();
-        let uniform = |bound: f64| draw(&move |index| bound * (2.0 * key.uniform(index) - 1.0));
-        Ok(match self {
-            Self::Zeros => vec![0.0; count],
-            Self::Ones => vec![1.0; count],
-            Self::Constant(number) => vec![*number; count],
-            Self::Normal { std } => draw(&|index| std * key.normal(index)),
-            Self::TruncatedNormal { std } => draw(&|index| std * truncated(key, index)),
+        let rows = || Rows::new("init", key, shape, None);
+        let normal = |std: f64| Ok(rows()?.normal_f64().into_iter().map(|z| std * z).collect());
+        let uniform = |bound: f64| Ok(rows()?.uniform_f64().into_iter().map(|u| bound * (2.0 * u - 1.0)).collect());
+        match self {
+            Self::Zeros => Ok(vec![0.0; count]),
+            Self::Ones => Ok(vec![1.0; count]),
+            Self::Constant(number) => Ok(vec![*number; count]),
+            Self::Normal { std } => normal(*std),
+            Self::TruncatedNormal { std } => {
+                Ok(rows()?.uniform_f64().into_iter().map(|u| std * truncated(u)).collect())
+            }
             Self::Uniform { bound } => uniform(*bound),
             Self::XavierUniform => uniform((6.0 / (fan_in + fan_out)).sqrt()),
-            Self::XavierNormal => {
-                let std = (2.0 / (fan_in + fan_out)).sqrt();
-                draw(&|index| std * key.normal(index))
-            }
+            Self::XavierNormal => normal((2.0 / (fan_in + fan_out)).sqrt()),
             Self::KaimingUniform => uniform((6.0 / fan_in).sqrt()),
+            Self::KaimingNormal => normal((2.0 / fan_in).sqrt()),
             Self::Identity => {
                 let [rows, columns] = shape else {
                     let fact = format!("`{name}` of shape {shape:?} is no matrix, so it can't begin as the identity");
@@ -86,28 +84,23 @@ impl Init {
                 };
                 let mut numbers = vec![0.0; count];
                 (0..*rows.min(columns)).for_each(|index| numbers[index * columns + index] = 1.0);
-                numbers
+                Ok(numbers)
             }
+            Self::Values(numbers) if numbers.len() == count => Ok(numbers.clone()),
             Self::Values(numbers) => {
-                if numbers.len() != count {
-                    let fact = format!("{} initial values for `{name}` of shape {shape:?}", numbers.len());
-                    return Err(Error::shape("init", fact));
-                }
-                numbers.clone()
+                let fact = format!("{} initial values for `{name}` of shape {shape:?}", numbers.len());
+                Err(Error::shape("init", fact))
             }
-        })
+        }
     }
 }
 
-/// A standard normal number within two standard deviations; each retry is a key of its own.
-fn truncated(key: Key, index: u64) -> f64 {
-    let first = key.normal(index);
-    if first.abs() <= 2.0 {
-        return first;
-    }
-    let retries = key.stream("again").at(index);
-    // Each attempt fails with probability 0.046: 64 in a row never happen.
-    (0..64).map(|attempt| retries.normal(attempt)).find(|number| number.abs() <= 2.0).unwrap_or(0.0)
+/// The standard normal number within two deviations whose distribution function, given that it is, is `u`.
+fn truncated(u: f64) -> f64 {
+    // erf(2 / √2): the share of a normal inside two deviations.
+    const INSIDE: f64 = 0.954_499_736_103_641_6;
+    let number = std::f64::consts::SQRT_2 * candle_core::cpu::erf::erf_inv((2.0 * u - 1.0) * INSIDE);
+    number.clamp(-2.0, 2.0)
 }
 
 fn fans(shape: &[usize]) -> (f64, f64) {
@@ -147,6 +140,12 @@ mod tests {
         assert!((deviation(&drawn(Init::XavierNormal, "a", &shape, 0)) / xavier - 1.0).abs() < 0.03);
         assert!(
             (deviation(&drawn(Init::KaimingUniform, "a", &shape, 0)) / (2.0_f64 / 256.0).sqrt() - 1.0).abs() < 0.03
+        );
+        let field = drawn(Init::KaimingNormal, "a", &[30, 20, 10, 10], 0);
+        assert!((deviation(&field) / (2.0_f64 / 2000.0).sqrt() - 1.0).abs() < 0.02);
+        assert!(cut.iter().any(|x| x.abs() > 0.95));
+        assert!(
+            (deviation(&drawn(Init::Uniform { bound: 0.3 }, "a", &shape, 0)) * 3.0_f64.sqrt() / 0.3 - 1.0).abs() < 0.02
         );
         assert!(drawn(Init::Uniform { bound: 3.0 }, "a", &shape, 0).iter().all(|x| x.abs() < 3.0));
         assert_eq!(drawn(Init::Identity, "a", &[2, 3], 0), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);

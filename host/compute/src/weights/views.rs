@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::buffer::Buffer;
 use super::weight::{Resolve, Weight};
+use crate::kernel::{Arithmetic, arithmetic, sum_of};
 use crate::{Error, Result, Tensor};
 
 /// Makes the tensor that is seen from the weight's name and the tensor below.
@@ -95,9 +96,9 @@ impl View {
             }
             Self::Mask { mask } => {
                 let mask = mask.value().to_dtype(below.value().dtype())?;
-                let value = (below.value() * &mask)?;
+                let value = arithmetic(Arithmetic::Mul, below.value(), &mask)?;
                 Ok(Tensor::from_op("mask_view", value, &[&below], move |gradient, _| {
-                    Ok(vec![Some((gradient * &mask)?)])
+                    Ok(vec![Some(arithmetic(Arithmetic::Mul, gradient, &mask)?)])
                 }))
             }
             Self::Callback(function) => {
@@ -125,7 +126,7 @@ impl fmt::Debug for View {
 }
 
 pub(super) fn sum(left: &Tensor, right: &Tensor) -> Result<Tensor> {
-    let value = (left.value() + right.value())?;
+    let value = sum_of(left.value(), right.value())?;
     Ok(Tensor::from_op("delta_view", value, &[left, right], |gradient, needs| {
         Ok(needs.iter().map(|needed| needed.then(|| gradient.clone())).collect())
     }))
@@ -134,7 +135,7 @@ pub(super) fn sum(left: &Tensor, right: &Tensor) -> Result<Tensor> {
 pub(super) fn low_rank(base: &Tensor, up: &Tensor, down: &Tensor, scale: f64) -> Result<Tensor> {
     let (up_value, down_value) = (up.value().clone(), down.value().clone());
     let change = (up_value.matmul(&down_value)? * scale)?;
-    let value = (base.value() + change.reshape(base.dims())?)?;
+    let value = sum_of(base.value(), &change.reshape(base.dims())?)?;
     Ok(Tensor::from_op("low_rank_view", value, &[base, up, down], move |gradient, needs| {
         let matrix = (gradient.contiguous()?.reshape((up_value.dim(0)?, down_value.dim(1)?))? * scale)?;
         Ok(vec![
