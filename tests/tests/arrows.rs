@@ -70,7 +70,7 @@ const UNSAFE: [&str; 12] = [
     "host/src/main.rs",
     "host/src/boundary/",
     "host/src/loader/",
-    "host/compute/src/",
+    "host/compute/src/kernel/",
     "host/records/src/tensors.rs",
     "modalities/text/src/shard/read.rs",
     "plugins/transformer/tests/support/",
