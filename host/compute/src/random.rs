@@ -11,7 +11,7 @@
 //!
 //! Initial weights ([`crate::weights::Init`]) are drawn in f64 by the element's number and then rounded.
 
-use philox::Key;
+use philox::{Key, open_24, open_53, rate_limit};
 use rayon::prelude::*;
 
 use crate::kernel::{CHUNK, vectorised};
@@ -81,7 +81,7 @@ impl Rows {
     /// One byte each, 1 with probability `rate`.
     pub(crate) fn bernoulli(&self, rate: f64) -> Vec<u8> {
         let limit = rate_limit(rate);
-        self.fill(4, |words| words.map(|word| u8::from((word >> 8) < limit)))
+        self.fill(4, |words| words.map(|word| u8::from((word >> 9) < limit)))
     }
 
     pub(crate) fn uniform_f64(&self) -> Vec<f64> {
@@ -157,21 +157,6 @@ pub(crate) fn row_keys(key: Key, layout: &Layout) -> Vec<Key> {
         keys.extend(layout.positions()[rows].iter().map(|position| segment_key.at(u64::from(*position))));
     }
     keys
-}
-
-/// The limit that the upper 24 bits of a word stay below with probability `rate`.
-pub(crate) fn rate_limit(rate: f64) -> u32 {
-    // (bits + 1/2) / 2^24 < rate; the cast cuts NaN and negative numbers to 0.
-    (rate * 16_777_216.0 - 0.5).ceil().clamp(0.0, 16_777_216.0) as u32
-}
-
-fn open_24(word: u32) -> f32 {
-    ((word >> 8) as f32 + 0.5) * (1.0 / 16_777_216.0)
-}
-
-fn open_53(low: u32, high: u32) -> f64 {
-    let bits = (u64::from(low) | u64::from(high) << 32) >> 11;
-    (bits as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0)
 }
 
 /// Box-Muller.

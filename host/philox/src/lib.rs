@@ -100,13 +100,25 @@ impl Key {
     }
 }
 
-fn open_24(word: u32) -> f32 {
-    ((word >> 8) as f32 + 0.5) * (1.0 / 16_777_216.0)
+/// A word as a uniform number in (0, 1): an odd multiple of 2⁻²⁴, which `f32` holds exactly. With one bit more, the largest
+/// would round up to 1.
+#[must_use]
+pub fn open_24(word: u32) -> f32 {
+    ((word >> 9) as f32 + 0.5) * (1.0 / 8_388_608.0)
 }
 
-fn open_53(low: u32, high: u32) -> f64 {
-    let bits = (u64::from(low) | u64::from(high) << 32) >> 11;
-    (bits as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0)
+/// Two words as a uniform number in (0, 1): an odd multiple of 2⁻⁵³, which `f64` holds exactly.
+#[must_use]
+pub fn open_53(low: u32, high: u32) -> f64 {
+    let bits = (u64::from(low) | u64::from(high) << 32) >> 12;
+    (bits as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
+}
+
+/// The limit that the upper 23 bits of a word (`word >> 9`) stay below where [`open_24`] of it is below `rate`.
+#[must_use]
+pub fn rate_limit(rate: f64) -> u32 {
+    // (bits + 1/2) / 2²³ < rate; the cast cuts NaN and negative numbers to 0.
+    (rate * 8_388_608.0 - 0.5).ceil().clamp(0.0, 8_388_608.0) as u32
 }
 
 /// Philox4x32 with ten rounds.
@@ -146,7 +158,18 @@ mod tests {
         assert!(draws.iter().all(|u| *u > 0.0 && *u < 1.0));
         let mean = draws.iter().sum::<f64>() / 1e5;
         assert!((mean - 0.5).abs() < 0.004, "{mean}");
-        assert!(open_24(u32::MAX) < 1.0 && open_24(0) > 0.0 && open_53(u32::MAX, u32::MAX) < 1.0);
+        assert!(open_24(u32::MAX) < 1.0 && open_24(0) > 0.0);
+        assert!(open_53(u32::MAX, u32::MAX) < 1.0 && open_53(0, 0) > 0.0);
+    }
+
+    #[test]
+    fn a_limit_divides_as_the_uniform_number_does() {
+        for rate in [0.0, 1e-9, 0.1, 0.15, 0.5, 0.999_999_99, 1.0] {
+            let limit = rate_limit(rate);
+            for word in [0, 511, 512, 429_496_729, 644_245_094, 644_245_095, 1 << 31, u32::MAX] {
+                assert_eq!((word >> 9) < limit, f64::from(open_24(word)) < rate, "{rate} {word}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod checkpoint;
 mod evaluate;
 mod guards;
+mod log;
 mod meters;
 mod report;
 mod run;
@@ -17,6 +18,7 @@ mod weights;
 pub use checkpoint::saved;
 pub use evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
 pub use guards::{Guards, MOST_EMPTY_STEPS};
+pub use log::PluginLog;
 pub use meters::Meters;
 pub use report::write_report;
 pub use run::{Ended, Finished, RunOptions, train};

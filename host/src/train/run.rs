@@ -86,6 +86,7 @@ pub fn train(experiment: Experiment, catalogue: &Catalogue, options: &RunOptions
     })?;
     progress.finish();
     let folder = open_folder(&session, options)?;
+    session.log.write_to(&folder)?;
     let outcome = Loop::open(&mut session, &folder, options).and_then(|run| run.run());
     if let Err(error) = &outcome {
         log(&folder, &error.to_string());

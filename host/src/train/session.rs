@@ -11,19 +11,20 @@ use compute::DType;
 use compute::optimizer::{Ema, Group, Groups, Settings, optimizer};
 use compute::schedule::{Course, Schedule};
 use compute::weights::{Resolve, Weights};
-use experiment::{Device, Experiment, OptimizerKind, Precision, ScheduleKind};
+use experiment::{Device, Experiment, Model, OptimizerKind, Precision, ScheduleKind};
 use lacuna_abi::name;
 use records::{Checkpoint, FileFacts, RunFolder};
 use serde_json::json;
 
 use super::checkpoint::saved;
 use super::evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
+use super::log::PluginLog;
 use super::step::Stepper;
 use super::weights::load_weights;
 use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, RoleEntry, RoleTable};
 use crate::data::{BatchMaker, StepBatch, TextData, prepare_text};
 use crate::error::{Error, Result};
-use crate::loader::{Catalogue, Plugin};
+use crate::loader::{Catalogue, Found, Plugin};
 
 /// Where the objective's own weights, and those of heads, lie among the names.
 pub(super) const OBJECTIVE: &str = "objective";
@@ -46,6 +47,8 @@ pub struct Session {
     pub fingerprint: BTreeMap<String, String>,
     /// The models by role.
     pub models: BTreeMap<String, Arc<ModelInstance>>,
+    /// What plugins log.
+    pub log: PluginLog,
     plugins: Vec<&'static Plugin>,
     plan: Arc<Batches>,
     evaluator: Option<Evaluator>,
@@ -61,86 +64,44 @@ impl Session {
         catalogue: &Catalogue,
         on_progress: &mut dyn FnMut(&str, u64, u64),
     ) -> Result<Self> {
-        let (objective_plugin, objective_settings) = load_objective(&experiment, catalogue)?;
-        let mut plugins = vec![objective_plugin];
-        let mut roles = BTreeMap::new();
-        for model in &experiment.models {
-            let found = catalogue.find(&model.family)?;
-            let schema = found.manifest.provided(name::MODEL, &found.path)?.settings.clone().unwrap_or_default();
-            let settings = serde_json::Value::Object(model.settings(&schema)?).to_string();
-            let plugin = Plugin::open(&found.path, &found.manifest)?;
-            if !plugins.iter().any(|other| std::ptr::eq(*other, plugin)) {
-                plugins.push(plugin);
-            }
-            roles.insert(model.role.clone(), RoleEntry { family: Arc::new(plugin), settings, frozen: model.frozen });
-        }
+        let mut plugins = Vec::new();
+        let (objective_plugin, objective_settings) = load_objective(&experiment, catalogue, &mut plugins)?;
+        let roles = Arc::new(RoleTable::new(load_families(&experiment, catalogue, &mut plugins)?));
         let device = compute::device::device(&device_name(experiment.run.device))?;
         let text = prepare_text(&experiment.data.text, on_progress)?;
         let seed = experiment.run.seed;
-        let weights = Arc::new(Weights::new(seed, &device));
-        let table = Arc::new(RoleTable::new(roles));
+        let (weights, log) = (Arc::new(Weights::new(seed, &device)), PluginLog::default());
         let context = Arc::new(Context {
             weights: weights.clone(),
             seed,
             device: device.clone(),
             vocabularies: BTreeMap::from([("text".to_owned(), vocabulary_json(&text))]),
-            roles: table.clone(),
-            log: Some(Arc::new(|level, plugin, text| {
-                if level >= 2 {
-                    eprintln!("{plugin}: {text}");
-                }
-            })),
+            roles: roles.clone(),
+            log: Some(log.sink()),
         });
         let objective = ObjectiveInstance::create(&objective_plugin, OBJECTIVE, &context, &objective_settings)?;
-        let models = table.built();
+        let models = roles.built();
         refuse_unused_roles(&experiment, &models, objective.name())?;
         load_weights(&experiment, &weights)?;
-        let groups = groups(&experiment);
-        if let Some(glob) = groups.unmatched(&weights).first() {
-            return Err(Error::new("config/group", format!("`{glob}` in [[optimizer.group]] matches no weight"))
-                .with_help(format!(
-                    "weights are called like `{}`",
-                    weights.owners().first().map_or("…", |weight| weight.name())
-                )));
-        }
+        let optimizer = make_optimizer(&experiment, &weights)?;
         let mut options = CallOptions::training(seed, 0, device.clone());
         options.resolve = Resolve { precision: precision(experiment.run.precision), ..Resolve::default() };
-        let batch_settings = BatchSettings {
-            rows: experiment.run.batch_rows,
-            length: experiment.data.text.length,
-            packing: experiment.data.text.packing,
-        };
-        let train = text.train.clone();
-        let plan = Arc::new(Batches::new(
-            seed,
-            train.len(),
-            move |sample| train.length(sample),
-            batch_settings,
-            experiment.data.text.shuffle,
-        )?);
-        let evaluator = text.valid.as_ref().map(|valid| Evaluator {
-            batches: BatchMaker::new(valid.clone(), objective.clone(), HELD_OUT_SEED),
-            unigram: Unigram::of(&text.train, &text.vocabulary().special),
-            settings: batch_settings,
-            threads: experiment.run.data_threads,
-            device: device.clone(),
-        });
+        options.log = Some(log.sink());
+        let plan = Arc::new(plan(&experiment, &text)?);
         let steps = steps(&experiment, &text, &plan)?;
-        let stepper = Stepper { weights, objective, optimizer: make_optimizer(&experiment, groups)?, options, device };
-        let ema = experiment.optimizer.ema.map(Ema::new).transpose()?;
-        let fingerprint = fingerprint(&experiment, &plugins, &text);
         Ok(Self {
             schedule: schedule(&experiment, steps),
+            evaluator: evaluator(&experiment, &text, &objective, &device),
+            ema: experiment.optimizer.ema.map(Ema::new).transpose()?,
+            fingerprint: fingerprint(&experiment, &plugins, &text),
+            stepper: Stepper { weights, objective, optimizer, options, device },
             experiment,
             text,
-            stepper,
-            ema,
             steps,
-            fingerprint,
             models,
+            log,
             plugins,
             plan,
-            evaluator,
         })
     }
 
@@ -203,6 +164,7 @@ impl Session {
     pub fn evaluation(&self) -> CallOptions {
         let mut options = CallOptions::evaluation(HELD_OUT_SEED, 0, self.stepper.device.clone());
         options.resolve = Resolve { ema: self.ema.is_some(), gradients: false, ..self.stepper.options.resolve };
+        options.log = self.stepper.options.log.clone();
         options
     }
 
@@ -228,11 +190,65 @@ impl Session {
     }
 }
 
-fn load_objective(experiment: &Experiment, catalogue: &Catalogue) -> Result<(&'static Plugin, String)> {
+fn load_objective(
+    experiment: &Experiment,
+    catalogue: &Catalogue,
+    plugins: &mut Vec<&'static Plugin>,
+) -> Result<(&'static Plugin, String)> {
     let found = catalogue.find(&experiment.objective.name)?;
     let schema = found.manifest.provided(name::OBJECTIVE, &found.path)?.settings.clone().unwrap_or_default();
     let settings = experiment.objective.settings(&schema)?;
-    Ok((Plugin::open(&found.path, &found.manifest)?, serde_json::Value::Object(settings).to_string()))
+    Ok((opened(&found, plugins)?, serde_json::Value::Object(settings).to_string()))
+}
+
+fn load_families(
+    experiment: &Experiment,
+    catalogue: &Catalogue,
+    plugins: &mut Vec<&'static Plugin>,
+) -> Result<BTreeMap<String, RoleEntry>> {
+    let load = |model: &Model| -> Result<(String, RoleEntry)> {
+        let found = catalogue.find(&model.family)?;
+        let schema = found.manifest.provided(name::MODEL, &found.path)?.settings.clone().unwrap_or_default();
+        let settings = serde_json::Value::Object(model.settings(&schema)?).to_string();
+        let family = Arc::new(opened(&found, plugins)?);
+        Ok((model.role.clone(), RoleEntry { family, settings, frozen: model.frozen }))
+    };
+    experiment.models.iter().map(load).collect()
+}
+
+fn opened(found: &Found, plugins: &mut Vec<&'static Plugin>) -> Result<&'static Plugin> {
+    let plugin = Plugin::open(&found.path, &found.manifest)?;
+    if !plugins.iter().any(|other| std::ptr::eq(*other, plugin)) {
+        plugins.push(plugin);
+    }
+    Ok(plugin)
+}
+
+fn batch_settings(experiment: &Experiment) -> BatchSettings {
+    let text = &experiment.data.text;
+    BatchSettings { rows: experiment.run.batch_rows, length: text.length, packing: text.packing }
+}
+
+fn plan(experiment: &Experiment, text: &TextData) -> Result<Batches> {
+    let train = text.train.clone();
+    let length_of = move |sample| train.length(sample);
+    let shuffle = experiment.data.text.shuffle;
+    Ok(Batches::new(experiment.run.seed, text.train.len(), length_of, batch_settings(experiment), shuffle)?)
+}
+
+fn evaluator(
+    experiment: &Experiment,
+    text: &TextData,
+    objective: &Arc<ObjectiveInstance>,
+    device: &compute::Device,
+) -> Option<Evaluator> {
+    text.valid.as_ref().map(|valid| Evaluator {
+        batches: BatchMaker::new(valid.clone(), objective.clone(), HELD_OUT_SEED),
+        unigram: Unigram::of(&text.train, &text.vocabulary().special),
+        settings: batch_settings(experiment),
+        threads: experiment.run.data_threads,
+        device: device.clone(),
+    })
 }
 
 fn device_name(device: Device) -> String {
@@ -296,7 +312,14 @@ fn groups(experiment: &Experiment) -> Groups {
     }
 }
 
-fn make_optimizer(experiment: &Experiment, groups: Groups) -> Result<Box<dyn compute::optimizer::Optimizer>> {
+fn make_optimizer(experiment: &Experiment, weights: &Weights) -> Result<Box<dyn compute::optimizer::Optimizer>> {
+    let groups = groups(experiment);
+    if let Some(glob) = groups.unmatched(weights).first() {
+        let owners = weights.owners();
+        let example = owners.first().map_or("…", |weight| weight.name());
+        return Err(Error::new("config/group", format!("`{glob}` in [[optimizer.group]] matches no weight"))
+            .with_help(format!("weights are called like `{example}`")));
+    }
     let settings = &experiment.optimizer;
     let name = match settings.kind {
         OptimizerKind::AdamW => "adamw",

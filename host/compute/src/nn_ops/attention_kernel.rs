@@ -3,10 +3,12 @@
 use rayon::prelude::*;
 
 use super::attention_call::{Call, Place, Sizes, Tile};
+use philox::rate_limit;
+
 use crate::kernel::{Matrix, Real, dot, exp_sum, max, over_rows, product, scale, slice, value_as, vectorised};
 use crate::layout::Layout;
 use crate::mask::{Term, start_of};
-use crate::random::{BLOCKS, fill_blocks, rate_limit};
+use crate::random::{BLOCKS, fill_blocks};
 use crate::{Result, Value};
 
 pub(super) struct Saved {
@@ -105,7 +107,7 @@ impl<T: Real> Inputs<'_, T> {
             fill_blocks::<f32>(key.bits(), (head as u64) << 32 | (group * BLOCKS) as u64, &mut blocks);
             let count = (GROUP - skip).min(factors.len() - done);
             for (out, word) in factors[done..done + count].iter_mut().zip(&blocks.as_flattened()[skip..]) {
-                *out = if (*word >> 8) < limit { factor } else { T::zero() };
+                *out = if (*word >> 9) < limit { factor } else { T::zero() };
             }
             done += count;
         }

@@ -1,13 +1,13 @@
 //! Attention with its probabilities as a result: unfused, through plain operations, on any device.
 
-use philox::Key;
+use philox::{Key, rate_limit};
 
 use super::attention_call::Call;
 use super::softmax::softmax;
 use crate::layout::{Layout, pad, rows};
 use crate::mask::{Mask, Term};
 use crate::ops::{add, cast, fill_where, matmul, mul, mul_scalar, narrow, permute, reshape};
-use crate::random::{rate_limit, row_keys};
+use crate::random::row_keys;
 use crate::{DType, Device, Result, Tensor, Value};
 
 /// As [`super::attention`], with the probabilities before dropout: `(output [n, h, dv], probabilities [b, h, tq, tk])`, padded
@@ -86,7 +86,7 @@ fn factors(
             for head in 0..heads {
                 for key in 0..keys.length(segment) {
                     let word = row.words((head as u64) << 32 | (key / 4) as u64)[key % 4];
-                    if (word >> 8) < limit {
+                    if (word >> 9) < limit {
                         all[((segment * heads + head) * tq + query) * tk + key] = 1.0 / (1.0 - rate);
                     }
                 }
