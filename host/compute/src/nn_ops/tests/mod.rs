@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod attention;
-mod speed;
 
 use candle_core::DType as Kind;
 use philox::Key;
