@@ -265,7 +265,10 @@ impl<'a> Loop<'a> {
                 progress.at(self.step, steps, &format!("{message}  {speed:.0} tokens/s"));
                 (last_log, tokens_logged) = (Instant::now(), self.tokens);
             }
-            self.evaluate_if_due(&progress)?;
+            if self.evaluate_if_due(&progress)? {
+                // Measuring is no training: it must not show as a dip of the speed.
+                (last_log, tokens_logged) = (Instant::now(), self.tokens);
+            }
             let every = self.session.experiment.checkpoint.every_steps;
             // The last checkpoint is written after the last measurement, below.
             if every > 0 && self.step.is_multiple_of(every) && self.step < steps {
@@ -319,7 +322,8 @@ impl<'a> Loop<'a> {
         Ok(message)
     }
 
-    fn evaluate_if_due(&mut self, progress: &Progress) -> Result<()> {
+    /// Whether it measured.
+    fn evaluate_if_due(&mut self, progress: &Progress) -> Result<bool> {
         let due = self
             .session
             .experiment
@@ -327,8 +331,8 @@ impl<'a> Loop<'a> {
             .iter()
             .find(|evaluate| evaluate.every_steps > 0 && self.step.is_multiple_of(evaluate.every_steps));
         match due.map(|evaluate| evaluate.batches) {
-            Some(limit) if self.step < self.session.steps => self.evaluate(limit, progress),
-            _ => Ok(()),
+            Some(limit) if self.step < self.session.steps => self.evaluate(limit, progress).map(|()| true),
+            _ => Ok(false),
         }
     }
 
