@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use experiment::{DataText, Documents, Format, Tokenizer as TokenizerChoice, Trainer};
 use modality_text::{
-    SampleSettings, Samples, Shards, SourceFile, SourceSettings, TextUnit, Tokenizer, TokenizerKind, Vocabulary,
-    documents, prepare, source_file, source_files, write_shards,
+    Document, SampleSettings, Samples, Shards, SourceFile, SourceSettings, TextUnit, Tokenizer, TokenizerKind,
+    Vocabulary, documents, source_file, source_files, write_shards,
 };
 use philox::Key;
 
@@ -45,18 +45,23 @@ pub(crate) type OnProgress<'a> = &'a mut dyn FnMut(&str, u64, u64);
 /// Files that are missing or damaged, a tokenizer that can't be read or trained, no sample left after cutting.
 pub fn prepare_text(data: &DataText, on_progress: OnProgress<'_>) -> Result<TextData> {
     let settings = source_settings(data);
-    let tokenizer = Arc::new(tokenizer(data, &settings, on_progress)?);
+    let train = Corpus::read(&data.files, &settings)?;
+    let valid = if data.valid_files.is_empty() { None } else { Some(Corpus::read(&data.valid_files, &settings)?) };
+    let tokenizer = Arc::new(tokenizer(data, &train, on_progress)?);
     let root = data.cache.clone().unwrap_or_else(|| cache_folder().join("data"));
-    let name = shards_name(data, &settings, &tokenizer)?;
-    let folder = root.join(name);
-    let (train, valid) = if !data.valid_files.is_empty() {
-        let train = shards(&data.files, &settings, &tokenizer, &folder.join("train"), on_progress)?;
-        (train, Some(shards(&data.valid_files, &settings, &tokenizer, &folder.join("valid"), on_progress)?))
-    } else if data.valid_share > 0.0 {
-        let train = divided(data, &settings, &tokenizer, &folder.join("train"), false, on_progress)?;
-        (train, Some(divided(data, &settings, &tokenizer, &folder.join("valid"), true, on_progress)?))
-    } else {
-        (shards(&data.files, &settings, &tokenizer, &folder.join("train"), on_progress)?, None)
+    let folder = root.join(shards_name(data, &train, valid.as_ref(), &tokenizer)?);
+    let (train_folder, valid_folder) = (folder.join("train"), folder.join("valid"));
+    let share = data.valid_share;
+    let (train, valid) = match valid {
+        Some(valid) => {
+            let train = train.whole(&tokenizer, &train_folder, on_progress)?;
+            (train, Some(valid.whole(&tokenizer, &valid_folder, on_progress)?))
+        }
+        None if share > 0.0 => {
+            let rest = train.divided(share, false, &tokenizer, &train_folder, on_progress)?;
+            (rest, Some(train.divided(share, true, &tokenizer, &valid_folder, on_progress)?))
+        }
+        None => (train.whole(&tokenizer, &train_folder, on_progress)?, None),
     };
     let cut = SampleSettings { length: data.length, add_special: data.add_special, minimum: data.minimum };
     let vocabulary = tokenizer.vocabulary();
@@ -90,17 +95,71 @@ fn source_settings(data: &DataText) -> SourceSettings {
     }
 }
 
-/// The hash of the files' contents, in order.
-fn hash_of(files: &[PathBuf], settings: &SourceSettings, hasher: &mut blake3::Hasher) -> Result<Vec<SourceFile>> {
-    let files = source_files(files, settings)?;
-    let sources = files.iter().map(|file| source_file(file)).collect::<modality_text::Result<Vec<_>>>()?;
-    for source in &sources {
-        hasher.update(source.blake3.as_bytes());
-    }
-    Ok(sources)
+/// The files of a part of the data, each read through once for its hash.
+struct Corpus<'a> {
+    settings: &'a SourceSettings,
+    files: Vec<PathBuf>,
+    sources: Vec<SourceFile>,
 }
 
-fn tokenizer(data: &DataText, settings: &SourceSettings, on_progress: OnProgress<'_>) -> Result<Tokenizer> {
+impl<'a> Corpus<'a> {
+    fn read(files: &[PathBuf], settings: &'a SourceSettings) -> Result<Self> {
+        let files = source_files(files, settings)?;
+        let sources = files.iter().map(|file| source_file(file)).collect::<modality_text::Result<Vec<_>>>()?;
+        Ok(Self { settings, files, sources })
+    }
+
+    /// Takes the files' contents, in order, into a hash.
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        for source in &self.sources {
+            hasher.update(source.blake3.as_bytes());
+        }
+    }
+
+    fn documents(&self) -> modality_text::Documents {
+        documents(&self.files, self.settings)
+    }
+
+    /// The shards of all documents.
+    fn whole(&self, tokenizer: &Tokenizer, folder: &Path, on_progress: OnProgress<'_>) -> Result<Arc<Shards>> {
+        self.shards(self.documents(), &format!("{:?}", self.settings), tokenizer, folder, on_progress)
+    }
+
+    /// The shards of the documents held out (`valid`) or of the rest: a document's number decides, whatever else changes.
+    fn divided(
+        &self,
+        share: f64,
+        valid: bool,
+        tokenizer: &Tokenizer,
+        folder: &Path,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Arc<Shards>> {
+        let key = Key::root(0).stream("held out");
+        let kept = self
+            .documents()
+            .enumerate()
+            .filter(move |(number, document)| document.is_err() || (key.uniform(*number as u64) < share) == valid)
+            .map(|(_, document)| document);
+        let what = format!("{:?} held out {share}: {valid}", self.settings);
+        self.shards(kept, &what, tokenizer, folder, on_progress)
+    }
+
+    fn shards(
+        &self,
+        documents: impl IntoIterator<Item = modality_text::Result<Document>>,
+        what: &str,
+        tokenizer: &Tokenizer,
+        folder: &Path,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Arc<Shards>> {
+        write_shards(documents, self.sources.clone(), what, tokenizer, folder, &mut |documents, tokens| {
+            on_progress("preparing the text", documents, tokens)
+        })?;
+        Ok(Arc::new(Shards::open(folder)?))
+    }
+}
+
+fn tokenizer(data: &DataText, train: &Corpus<'_>, on_progress: OnProgress<'_>) -> Result<Tokenizer> {
     let kind = match &data.tokenizer {
         TokenizerChoice::Bytes => return Ok(Tokenizer::bytes()),
         TokenizerChoice::File(path) => return Ok(Tokenizer::from_file(path)?),
@@ -111,16 +170,15 @@ fn tokenizer(data: &DataText, settings: &SourceSettings, on_progress: OnProgress
     let size = u32::try_from(data.vocabulary_size)
         .map_err(|_| Error::new("config/range", "`vocabulary_size` is too large"))?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update(format!("{kind:?} {size} {} {settings:?}", data.lowercase).as_bytes());
-    hash_of(&data.files, settings, &mut hasher)?;
+    hasher.update(format!("{kind:?} {size} {} {:?}", data.lowercase, train.settings).as_bytes());
+    train.hash_into(&mut hasher);
     let file = cache_folder().join("tokenizers").join(format!("{}.json", hasher.finalize().to_hex()));
     if let Ok(tokenizer) = Tokenizer::from_file(&file) {
         return Ok(tokenizer);
     }
     on_progress("training the tokenizer", 0, 0);
-    let files = source_files(&data.files, settings)?;
     let mut read = 0;
-    let texts = documents(&files, settings).map(|document| {
+    let texts = train.documents().map(|document| {
         read += 1;
         document.map(|document| document.text)
     });
@@ -134,49 +192,17 @@ fn tokenizer(data: &DataText, settings: &SourceSettings, on_progress: OnProgress
 }
 
 /// A name for the shards' folder: files by content, settings and tokenizer.
-fn shards_name(data: &DataText, settings: &SourceSettings, tokenizer: &Tokenizer) -> Result<String> {
+fn shards_name(
+    data: &DataText,
+    train: &Corpus<'_>,
+    valid: Option<&Corpus<'_>>,
+    tokenizer: &Tokenizer,
+) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(format!("{settings:?} {} {}", data.valid_share, tokenizer.hash()?).as_bytes());
-    hash_of(&data.files, settings, &mut hasher)?;
-    if !data.valid_files.is_empty() {
-        hash_of(&data.valid_files, settings, &mut hasher)?;
+    hasher.update(format!("{:?} {} {}", train.settings, data.valid_share, tokenizer.hash()?).as_bytes());
+    train.hash_into(&mut hasher);
+    if let Some(valid) = valid {
+        valid.hash_into(&mut hasher);
     }
     Ok(hasher.finalize().to_hex()[..20].to_owned())
-}
-
-fn shards(
-    files: &[PathBuf],
-    settings: &SourceSettings,
-    tokenizer: &Tokenizer,
-    folder: &Path,
-    on_progress: OnProgress<'_>,
-) -> Result<Arc<Shards>> {
-    prepare(files, settings, tokenizer, folder, &mut |documents, tokens| {
-        on_progress("preparing the text", documents, tokens)
-    })?;
-    Ok(Arc::new(Shards::open(folder)?))
-}
-
-/// The documents held out (`valid`) or the rest: a document's number decides, whatever else changes.
-fn divided(
-    data: &DataText,
-    settings: &SourceSettings,
-    tokenizer: &Tokenizer,
-    folder: &Path,
-    valid: bool,
-    on_progress: OnProgress<'_>,
-) -> Result<Arc<Shards>> {
-    let key = Key::root(0).stream("held out");
-    let share = data.valid_share;
-    let files = source_files(&data.files, settings)?;
-    let sources = files.iter().map(|file| source_file(file)).collect::<modality_text::Result<Vec<_>>>()?;
-    let kept = documents(&files, settings)
-        .enumerate()
-        .filter(move |(number, document)| document.is_err() || (key.uniform(*number as u64) < share) == valid)
-        .map(|(_, document)| document);
-    let what = format!("{settings:?} held out {share}: {valid}");
-    write_shards(kept, sources, &what, tokenizer, folder, &mut |documents, tokens| {
-        on_progress("preparing the text", documents, tokens)
-    })?;
-    Ok(Arc::new(Shards::open(folder)?))
 }
