@@ -7,6 +7,7 @@ use experiment::Experiment;
 use modality_text::{Format, SourceSettings, TextUnit, Tokenizer, documents, source_files};
 use serde_json::json;
 
+use super::batches::{self, Amount};
 use super::{Common, Outcome, print_json};
 use crate::data::prepare_text;
 use crate::error::Result;
@@ -20,7 +21,7 @@ pub(crate) struct DataArguments {
 
 #[derive(Subcommand)]
 enum DataCommand {
-    /// Count documents, characters and words of files, and show the first documents.
+    /// Count documents, characters and words of files, and show the first documents; with --batches, collate an experiment's batches.
     Inspect(InspectArguments),
     /// Tokenise the data of an experiment to memory-mapped shards, as its first run would.
     Prepare(PrepareArguments),
@@ -28,13 +29,14 @@ enum DataCommand {
 
 #[derive(Args)]
 struct InspectArguments {
-    /// Files or folders: txt, jsonl, csv, tsv, parquet, tar, each also gzip-compressed.
+    /// Files or folders: txt, jsonl, csv, tsv, parquet, tar, each also gzip-compressed. With --batches: an experiment file,
+    /// then settings that replace its own, KEY=VALUE.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The format of all files; by default their names tell.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// What a document of plain text is: paragraph, line or file.
+    /// What a document of plain text is: paragraph, line, sentence or file.
     #[arg(long, default_value = "paragraph", value_name = "UNIT")]
     documents: TextUnit,
     /// The field or column that holds the text.
@@ -46,6 +48,12 @@ struct InspectArguments {
     /// How many documents to show.
     #[arg(long, default_value_t = 3, value_name = "N")]
     show: usize,
+    /// Collate the first N batches of an experiment, or those of its first `epoch`, exactly as its objective gets them.
+    #[arg(long, value_name = "N")]
+    batches: Option<Amount>,
+    /// With --batches: write them to this safetensors file, as `STEP/COLUMN`.
+    #[arg(long, requires = "batches", value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -75,6 +83,9 @@ struct Counts {
 }
 
 fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
+    if let Some(amount) = arguments.batches {
+        return batches::inspect(common, &arguments.files, amount, arguments.output.as_deref());
+    }
     let settings = SourceSettings {
         format: arguments.format,
         unit: arguments.documents,

@@ -3,6 +3,7 @@
 //! Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 the run failed, 2 the
 //! request was wrong, 75 stopped and resumable.
 
+mod batches;
 mod compare;
 mod data;
 mod demo;

@@ -7,11 +7,13 @@ use batching::{BatchSettings, Batches, Plan, Prefetch, Row, micro_batches};
 use compute::Device;
 use compute::layout::Layout;
 use modality_text::Samples;
+use records::{Dtype, TensorBytes};
 
 use crate::boundary::{
     AddedColumn, Call, CallOptions, Collation, ColumnData, Object, ObjectiveInstance, Sample, batch_on_device,
 };
 use crate::error::{Error, Result};
+use crate::train::file_dtype;
 
 /// A micro-batch in plain memory.
 #[derive(Debug)]
@@ -29,12 +31,38 @@ impl MicroBatch {
         self.layout.tokens()
     }
 
+    /// Tokens of the longest sample.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.layout.longest()
+    }
+
     /// The batch as tensors on `device`.
     ///
     /// # Errors
     /// When the device has no room.
     pub fn on_device(self, device: &Device) -> Result<Arc<Object>> {
         batch_on_device(self.columns, [("text.layout".to_owned(), self.layout)], device)
+    }
+
+    /// Its columns as they are handed to the objective, and its layout as `text.offsets` `[segments + 1]`, `text.positions`
+    /// `[tokens]` and `text.sequences` `[segments]`, all i64; `samples` `[segments]` are the samples' ids, u64.
+    ///
+    /// # Errors
+    /// A column of a type that files do not have.
+    pub fn into_tensors(self) -> Result<Vec<TensorBytes>> {
+        let offsets = i64s("text.offsets", self.layout.offsets().iter().map(|offset| *offset as i64));
+        let positions = i64s("text.positions", self.layout.positions().iter().map(|position| i64::from(*position)));
+        let sequences = i64s("text.sequences", self.layout.sequences().iter().map(|sequence| *sequence as i64));
+        let ids = self.samples.iter().flat_map(|id| id.to_le_bytes()).collect();
+        let samples =
+            TensorBytes { name: "samples".into(), dtype: Dtype::U64, shape: vec![self.samples.len()], bytes: ids };
+        let mut tensors = vec![offsets, positions, sequences, samples];
+        for (name, column) in self.columns {
+            let dtype = file_dtype(&name, column.dtype)?;
+            tensors.push(TensorBytes { name, dtype, shape: column.dims, bytes: column.data });
+        }
+        Ok(tensors)
     }
 }
 
@@ -145,6 +173,11 @@ impl BatchMaker {
         columns.extend(collation.into_added());
         Ok(MicroBatch { columns, layout, samples: ids })
     }
+}
+
+fn i64s(name: &str, values: impl ExactSizeIterator<Item = i64>) -> TensorBytes {
+    let shape = vec![values.len()];
+    TensorBytes { name: name.into(), dtype: Dtype::I64, shape, bytes: values.flat_map(i64::to_le_bytes).collect() }
 }
 
 fn text_sample(id: u64, sample: modality_text::Sample, first_row: usize) -> Sample {

@@ -88,6 +88,7 @@ fn source_settings(data: &DataText) -> SourceSettings {
         unit: match data.documents {
             Documents::Line => TextUnit::Line,
             Documents::Paragraph => TextUnit::Paragraph,
+            Documents::Sentence => TextUnit::Sentence,
             Documents::File => TextUnit::File,
         },
         field: data.field.clone(),

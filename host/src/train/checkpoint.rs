@@ -124,26 +124,29 @@ fn unreadable(what: &str) -> Error {
     Error::new("run/checkpoint", format!("the checkpoint's `{what}` cannot be read"))
 }
 
+/// The type of tensor `name` as files call it.
+///
+/// # Errors
+/// When files do not have it.
+pub(crate) fn file_dtype(name: &str, dtype: DType) -> Result<Dtype> {
+    Ok(match dtype {
+        DType::Bool => Dtype::BOOL,
+        DType::U8 => Dtype::U8,
+        DType::U32 => Dtype::U32,
+        DType::I64 => Dtype::I64,
+        DType::BF16 => Dtype::BF16,
+        DType::F16 => Dtype::F16,
+        DType::F32 => Dtype::F32,
+        DType::F64 => Dtype::F64,
+        other => return Err(Error::new("run/checkpoint", format!("`{name}` has type {other}, which is not saved"))),
+    })
+}
+
 fn tensors(saved: Vec<Saved>) -> Result<Vec<TensorBytes>> {
     saved
         .into_iter()
         .map(|saved| {
-            let dtype = match saved.dtype {
-                DType::Bool => Dtype::BOOL,
-                DType::U8 => Dtype::U8,
-                DType::U32 => Dtype::U32,
-                DType::I64 => Dtype::I64,
-                DType::BF16 => Dtype::BF16,
-                DType::F16 => Dtype::F16,
-                DType::F32 => Dtype::F32,
-                DType::F64 => Dtype::F64,
-                other => {
-                    return Err(Error::new(
-                        "run/checkpoint",
-                        format!("`{}` has type {other}, which is not saved", saved.name),
-                    ));
-                }
-            };
+            let dtype = file_dtype(&saved.name, saved.dtype)?;
             Ok(TensorBytes { name: saved.name, dtype, shape: saved.shape, bytes: saved.bytes })
         })
         .collect()

@@ -15,6 +15,7 @@ mod session;
 mod step;
 mod weights;
 
+pub(crate) use checkpoint::file_dtype;
 pub use checkpoint::saved;
 pub use evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
 pub use guards::{Guards, MOST_EMPTY_STEPS};

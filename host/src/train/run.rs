@@ -358,7 +358,8 @@ impl<'a> Loop<'a> {
     }
 
     fn save(&mut self) -> Result<()> {
-        if self.saved_at == Some(self.step) || self.step == 0 {
+        // Before the first step nothing is worth keeping, unless the untrained model is what was asked for.
+        if self.saved_at == Some(self.step) || self.step == 0 && self.session.steps > 0 {
             return Ok(());
         }
         // What the checkpoint's step wrote must be on the disk before it.

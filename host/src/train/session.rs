@@ -148,6 +148,14 @@ impl Session {
         )
     }
 
+    /// Batches in the first epoch; with packing, later ones may have a few more or less.
+    ///
+    /// # Errors
+    /// A sample longer than a row.
+    pub fn batches_per_epoch(&self) -> Result<u64> {
+        Ok(self.plan.plan_of_epoch(0)?.len() as u64)
+    }
+
     /// The held-out loss on at most `limit` batches; `None` without held-out data.
     ///
     /// # Errors

@@ -80,6 +80,8 @@ pub enum Documents {
     Line,
     /// What stands between empty lines.
     Paragraph,
+    /// Each sentence of a paragraph, by punctuation.
+    Sentence,
     /// The whole file.
     File,
 }
@@ -137,9 +139,9 @@ pub(crate) fn schema() -> Schema {
             Field::new("format", Text, "How the files are packed; `auto` goes by each file's ending, `tar` may be gzipped.")
                 .or("auto")
                 .one_of(&["auto", "txt", "jsonl", "csv", "tsv", "parquet", "tar"]),
-            Field::new("documents", Text, "What one document is in a plain text file; paragraphs end at an empty line.")
+            Field::new("documents", Text, "What one document is in a plain text file; paragraphs end at an empty line, sentences by punctuation.")
                 .or("paragraph")
-                .one_of(&["line", "paragraph", "file"]),
+                .one_of(&["line", "paragraph", "sentence", "file"]),
             Field::new("field", Text, "The column or key of the text in jsonl, csv, tsv and parquet files.").or("text"),
             Field::new(
                 "tokenizer",

@@ -116,9 +116,13 @@ pub(crate) fn schema() -> Schema {
             Field::new("seed", Integer, "Seed of every random number: initial weights, order of data, masks, dropout.")
                 .or(0)
                 .at_least(0.0),
-            Field::new("steps", Integer, "Optimizer steps; required unless `tokens` is given.")
-                .optional()
-                .at_least(1.0),
+            Field::new(
+                "steps",
+                Integer,
+                "Optimizer steps; required unless `tokens` is given. 0 saves the untrained model.",
+            )
+            .optional()
+            .at_least(0.0),
             Field::new("tokens", Integer, "Real tokens after which the run ends, padding not counted.")
                 .optional()
                 .at_least(1.0),

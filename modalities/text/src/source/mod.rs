@@ -8,6 +8,7 @@ mod archive;
 mod files;
 mod jsonl;
 mod parquet_table;
+mod sentence;
 mod table;
 mod text;
 
@@ -92,6 +93,10 @@ pub enum TextUnit {
     Paragraph,
     /// Each line that is not blank.
     Line,
+    /// Each sentence of a paragraph. It ends at `.`, `!` or `?`, closing quotes and brackets included, when white space and
+    /// then a capital letter, a digit, an opening quote or a bracket follow; not after a single letter (an initial) or a
+    /// title such as `Mr.`. A rule for European prose: it knows no languages.
+    Sentence,
     /// The whole file, or archive entry.
     File,
 }
@@ -103,11 +108,12 @@ impl std::str::FromStr for TextUnit {
         match name {
             "paragraph" => Ok(Self::Paragraph),
             "line" => Ok(Self::Line),
+            "sentence" => Ok(Self::Sentence),
             "file" => Ok(Self::File),
             _ => Err(Error::UnknownName {
                 what: "unit of text",
                 name: name.to_owned(),
-                known: "`paragraph`, `line` or `file`",
+                known: "`paragraph`, `line`, `sentence` or `file`",
             }),
         }
     }

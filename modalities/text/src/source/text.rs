@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::{Flow, Outlet, TextUnit};
+use super::{Flow, Outlet, TextUnit, sentence};
 use crate::Error;
 
 pub(super) fn read(reader: &mut dyn BufRead, unit: TextUnit, outlet: &mut Outlet<'_>) -> Flow {
@@ -13,8 +13,8 @@ pub(super) fn read(reader: &mut dyn BufRead, unit: TextUnit, outlet: &mut Outlet
         let blank = line.text.trim().is_empty();
         match unit {
             TextUnit::Line => outlet.give(number, line.text.to_owned())?,
-            TextUnit::Paragraph if blank => outlet.give(first, std::mem::take(&mut text))?,
-            TextUnit::Paragraph | TextUnit::File => {
+            TextUnit::Paragraph | TextUnit::Sentence if blank => give(unit, first, std::mem::take(&mut text), outlet)?,
+            TextUnit::Paragraph | TextUnit::Sentence | TextUnit::File => {
                 if text.is_empty() {
                     if blank {
                         continue;
@@ -27,7 +27,18 @@ pub(super) fn read(reader: &mut dyn BufRead, unit: TextUnit, outlet: &mut Outlet
             }
         }
     }
-    outlet.give(first, text)
+    give(unit, first, text, outlet)
+}
+
+/// Gives a paragraph or a file that begins in line `first`, or the sentences in it.
+fn give(unit: TextUnit, first: u64, text: String, outlet: &mut Outlet<'_>) -> Flow {
+    if unit != TextUnit::Sentence {
+        return outlet.give(first, text);
+    }
+    for sentence in sentence::sentences(&text) {
+        outlet.give(first + sentence.lines_before, sentence.text.to_owned())?;
+    }
+    Ok(())
 }
 
 /// A line without its end.
