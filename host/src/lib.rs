@@ -7,6 +7,7 @@ pub mod cli;
 pub mod conformance;
 mod convert;
 pub mod data;
+pub mod decode;
 pub mod error;
 pub mod fill;
 pub mod loader;

@@ -14,6 +14,7 @@ use crate::nn::LinearHead;
 use crate::raw::{HostObject, models};
 use crate::scope::Scope;
 use crate::settings::Settings;
+use crate::state::State;
 use crate::tensor::Tensor;
 
 /// A model family. One instance is built for each role that names it.
@@ -206,18 +207,24 @@ pub fn auxiliary(name: &str, weight: f64, sum: &Tensor, count: &Tensor) -> Resul
 }
 
 /// Decoding with state: each step sees only the new tokens.
+///
+/// The hidden rows of a step are those of [`ModelFamily::forward`] over the whole sequences, to rounding.
 pub trait Decode: ModelFamily {
-    /// Puts what an empty state of `count` sequences holds: named tensors, batch axis first.
+    /// Puts into an empty state what decoding begins with; nothing unless the family says otherwise.
     ///
     /// # Errors
-    /// When a tensor cannot be made.
-    fn begin(&self, count: usize, state: &Batch) -> Result<()>;
+    /// When this model cannot decode: it sees what comes after.
+    fn begin(&self, state: &State) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 
-    /// Runs new tokens against the state and grows it.
+    /// Runs new tokens against the state and grows it. The layout has one segment for each sequence of the state, none of
+    /// them, one or many rows long; its positions continue those of the state.
     ///
     /// # Errors
     /// When it fails.
-    fn step(&self, state: &Batch, call: &Forward) -> Result<Output>;
+    fn step(&self, state: &State, call: &Forward) -> Result<Output>;
 }
 
 /// An axis that surgery may cut or widen.

@@ -15,6 +15,7 @@ pub mod mode;
 pub mod nn_ops;
 pub mod ops;
 pub mod optimizer;
+pub mod past;
 pub mod random;
 pub mod schedule;
 pub mod spatial;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use compute::weights::{Buffer, Resolve};
-use compute::{Device, Tensor};
+use compute::{DType, Device, Tensor};
 use philox::Key;
 
 use super::outcomes::Outcomes;
@@ -33,6 +33,9 @@ pub struct CallOptions {
     pub gradients: bool,
     /// How weights are resolved.
     pub resolve: Resolve,
+    /// The type that weights of linear layers are read in, where it is another one: half precision halves what a step of
+    /// generation has to read.
+    pub products: Option<DType>,
     /// The seed of the run.
     pub seed: u64,
     /// The step.
@@ -58,6 +61,7 @@ impl CallOptions {
             training: true,
             gradients: true,
             resolve: Resolve::default(),
+            products: None,
             seed,
             step,
             micro_batch: 0,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The kinds counted, in the order of [`Live::counts`].
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 14] = [
     "tensor",
     "weight",
     "buffer",
@@ -17,6 +17,7 @@ pub const KINDS: [&str; 13] = [
     "scope",
     "loss",
     "gradients",
+    "state",
 ];
 
 /// How many objects live that were made in the calls of one plugin.

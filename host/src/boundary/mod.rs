@@ -31,6 +31,8 @@ mod outcomes;
 mod provider;
 mod scope;
 mod sites;
+mod state;
+mod states;
 mod tables;
 mod tensors;
 #[cfg(test)]
@@ -51,4 +53,5 @@ pub use outcomes::Outcomes;
 pub use provider::{Provider, Table, interface, required};
 pub use scope::{Context, RoleEntry, RoleTable, Roles, Scope};
 pub use sites::{Listener, Listeners};
+pub use state::State;
 pub use tables::query;

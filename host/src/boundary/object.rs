@@ -16,6 +16,7 @@ use super::instances::{HeadInstance, ModelInstance};
 use super::live::Live;
 use super::loss::LossCollector;
 use super::scope::Scope;
+use super::state::State;
 use crate::error::Error;
 
 /// A tensor, or why there is none.
@@ -55,6 +56,8 @@ pub enum Content {
     Loss(LossCollector),
     /// The gradients between backward and clip.
     Gradients(GradientAccess),
+    /// What a model remembers while it decodes.
+    State(Arc<State>),
 }
 
 impl From<Tensor> for Content {
@@ -79,6 +82,7 @@ impl Content {
             Self::Scope(_) => 10,
             Self::Loss(_) => 11,
             Self::Gradients(_) => 12,
+            Self::State(_) => 13,
         }
     }
 }
@@ -129,6 +133,7 @@ impl Object {
             Content::Model(_) => kind::MODEL,
             Content::Head(_) => kind::HEAD,
             Content::Error(_) => kind::ERROR,
+            Content::State(_) => kind::STATE,
             Content::Scope(_) | Content::Loss(_) | Content::Gradients(_) => 0,
         }
     }

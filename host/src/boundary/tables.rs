@@ -2,7 +2,7 @@
 
 use lacuna_abi::{Bytes, Interface, name};
 
-use super::{batches, errors, logs, models, tensors, weights};
+use super::{batches, errors, logs, models, states, tensors, weights};
 
 /// The host's tables by name; [`Interface::NONE`] for names it does not know.
 ///
@@ -17,6 +17,7 @@ pub unsafe extern "C" fn query(name: Bytes) -> Interface {
         Some(name::MODELS) => Interface::of(&models::TABLE),
         Some(name::BATCHES) => Interface::of(&batches::TABLE),
         Some(name::LOGS) => Interface::of(&logs::TABLE),
+        Some(name::STATES) => Interface::of(&states::TABLE),
         _ => Interface::NONE,
     }
 }

@@ -9,6 +9,7 @@ mod data;
 mod demo;
 mod doctor;
 mod eval;
+mod generate;
 mod plugins;
 mod run;
 mod verify;
@@ -64,6 +65,8 @@ enum Command {
     Run(run::RunArguments),
     /// Evaluate a run's checkpoint on its held-out data; fill gaps in sentences.
     Eval(eval::EvalArguments),
+    /// Continue texts with a run's causal model.
+    Generate(generate::GenerateArguments),
     /// What is installed; details of one plugin; write a new one; check one.
     Plugins(plugins::PluginsArguments),
     /// Look at a data set; tokenise it to memory-mapped shards.
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(run) => run::run(&common, &run),
         Command::Eval(eval) => eval::run(&common, &eval),
+        Command::Generate(generate) => generate::run(&common, &generate),
         Command::Plugins(plugins) => plugins::run(&common, &plugins),
         Command::Data(data) => data::run(&common, &data),
         Command::Verify(verify) => verify::run(&common, &verify),

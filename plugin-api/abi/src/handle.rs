@@ -231,6 +231,8 @@ pub mod kind {
     pub const HEAD: u32 = 9;
     /// An error.
     pub const ERROR: u32 = 10;
+    /// What a model remembers of sequences that it decodes step by step.
+    pub const STATE: u32 = 11;
 }
 
 /// Codes of errors a plugin may return without a host to make a text.

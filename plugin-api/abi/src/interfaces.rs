@@ -21,6 +21,8 @@ pub mod name {
     pub const BATCHES: &str = "lacuna.batches/0";
     /// [`super::Logs`], by the host.
     pub const LOGS: &str = "lacuna.logs/0";
+    /// [`super::States`], by the host.
+    pub const STATES: &str = "lacuna.states/0";
     /// [`super::Objective`], by a plugin.
     pub const OBJECTIVE: &str = "lacuna.objective/0";
     /// [`super::Collate`], by a plugin.
@@ -336,6 +338,30 @@ pub struct Logs {
     pub log: unsafe extern "C" fn(level: u32, text: Bytes),
 }
 
+/// What a model remembers of sequences that it decodes step by step: tensors by name, sequences first.
+///
+/// The host knows how many rows each sequence has so far; the positions in the layout of a step continue from there. What a
+/// step appends counts once the step has succeeded.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct States {
+    /// Writes the number of rows of each sequence before this step, `u32` `[b]`.
+    pub lengths: unsafe extern "C" fn(state: Handle, lengths: *mut Handle) -> Handle,
+    /// Gets a tensor `[b, ..]`, or null without an error where there is none.
+    pub get: unsafe extern "C" fn(state: Handle, name: Bytes, tensor: *mut Handle) -> Handle,
+    /// Puts a tensor `[b, ..]` in the place of the one of that name.
+    pub set: unsafe extern "C" fn(state: Handle, name: Bytes, tensor: Handle) -> Handle,
+    /// Appends the rows `[n, ..]` of this step; writes all rows of that name so far `[m, ..]` and their layout.
+    pub append: unsafe extern "C" fn(
+        state: Handle,
+        name: Bytes,
+        rows: Handle,
+        layout: Handle,
+        all: *mut Handle,
+        all_layout: *mut Handle,
+    ) -> Handle,
+}
+
 /// One call of an objective's loss.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
@@ -461,9 +487,9 @@ pub struct Model {
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct Decode {
-    /// Makes an empty state (a batch of named tensors, batch axis first) for `count` sequences.
-    pub begin: unsafe extern "C" fn(instance: *const u8, count: u64, state: Handle) -> Handle,
-    /// Runs new tokens against the state and grows it.
+    /// Puts into an empty state what decoding begins with, and refuses where the model cannot decode; see [`States`].
+    pub begin: unsafe extern "C" fn(instance: *const u8, state: Handle) -> Handle,
+    /// Runs new tokens against the state and grows it. The layout has one segment for each sequence, positions continue.
     pub step: unsafe extern "C" fn(instance: *const u8, state: Handle, call: *const ModelCall) -> Handle,
 }
 

@@ -32,7 +32,7 @@ pub use handle::{Attribute, Bytes, Handle, Place, attribute, code, dtype, init, 
 pub use interfaces::{
     Axes, Batches, Collate, CollateCall, Column, Couple, CustomCall, Decode, Errors, Evaluate, EvaluateCall,
     Experience, Gradients, HeadCall, HuggingFace, Logs, LossCall, Model, ModelCall, Models, NamedHandle, Objective,
-    Phases, Tensors, WeightRequest, Weights, Work, name,
+    Phases, States, Tensors, WeightRequest, Weights, Work, name,
 };
 
 pub use abi_stable;

@@ -145,6 +145,7 @@ operations! {
     180 DROPOUT "dropout" 1 "(x, layout?; rate, stream); the identity in evaluation";
     181 BATCH_NORM "batch_norm" 1 "(x, weight?, bias?, mean, variance; epsilon) -> y, batch mean, batch variance";
     182 GROUP_NORM "group_norm" 1 "(x, weight?, bias?; groups, epsilon)";
+    183 REMEMBERED_ATTENTION "remembered_attention" 1 "(q [n, h, k], k [n, g, k], v [n, g, d], layout, state, mask?; stream = name, scale) -> [n, h, d]; k and v join those of the sequences so far";
     190 CROSS_ENTROPY "cross_entropy" 1 "(logits [n, v], targets [n]; ignore, smoothing) -> [n], 0 where ignored";
     191 CROSS_ENTROPY_SOFT "cross_entropy_soft" 1 "(logits [n, v], targets [n, v]) -> [n]";
     192 LINEAR_CROSS_ENTROPY "linear_cross_entropy" 1 "(hidden [n, d], weight [v, d], bias?, targets [n]; ignore, smoothing, chunk) -> [n]";

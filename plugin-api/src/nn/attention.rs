@@ -5,6 +5,7 @@ use crate::layout::Layout;
 use crate::mask::Mask;
 use crate::nn::{Linear, LinearOptions};
 use crate::scope::Scope;
+use crate::state::State;
 use crate::tensor::{AttentionCall, Tensor};
 use crate::weight::Init;
 
@@ -147,15 +148,36 @@ impl Attention {
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, layout: &Layout, positions: Option<&Tensor>, mask: Option<&Mask>) -> Tensor {
-        let mut query = self.queries(x_nd);
-        let (mut key, value) = self.keys_values(x_nd);
-        if let Some(Rotary { base, interleaved, dimensions }) = self.options.rotary {
-            let positions = positions.cloned().unwrap_or_else(|| layout.positions());
-            let turning = dimensions.unwrap_or(self.options.head_dim);
-            query = query.rotary(&positions, base, interleaved, turning);
-            key = key.rotary(&positions, base, interleaved, turning);
-        }
+        let (query, key, value) = self.turned(x_nd, layout, positions);
         self.finish(AttentionCall::new(&query, &key, &value, layout), layout, mask)
+    }
+
+    /// Rows `[n, width]` of a step of decoding, which look at themselves and at what `state` has under `name`: the same
+    /// shape. Their keys and values join it.
+    #[track_caller]
+    #[must_use]
+    pub fn apply_remembering(
+        &self,
+        x_nd: &Tensor,
+        layout: &Layout,
+        positions: Option<&Tensor>,
+        mask: Option<&Mask>,
+        (state, name): (&State, &str),
+    ) -> Tensor {
+        let (query, key, value) = self.turned(x_nd, layout, positions);
+        self.finish(AttentionCall::new(&query, &key, &value, layout).remember(state, name), layout, mask)
+    }
+
+    /// Queries, keys and values of rows, turned by their positions where that is asked for.
+    #[track_caller]
+    fn turned(&self, x_nd: &Tensor, layout: &Layout, positions: Option<&Tensor>) -> (Tensor, Tensor, Tensor) {
+        let query = self.queries(x_nd);
+        let (key, value) = self.keys_values(x_nd);
+        let Some(Rotary { base, interleaved, dimensions }) = self.options.rotary else { return (query, key, value) };
+        let positions = positions.cloned().unwrap_or_else(|| layout.positions());
+        let turning = dimensions.unwrap_or(self.options.head_dim);
+        let turn = |x: &Tensor| x.rotary(&positions, base, interleaved, turning);
+        (turn(&query), turn(&key), value)
     }
 
     /// Rows `[n, width]` looking at a memory: the shape of the rows. Without rotary positions.

@@ -6,6 +6,7 @@ use crate::layout::Layout;
 use crate::mask::Mask;
 use crate::nn::{Attention, AttentionOptions, Memory, Mlp, MlpOptions, Norm, NormKind};
 use crate::scope::Scope;
+use crate::state::State;
 use crate::tensor::Tensor;
 
 /// What a [`Block`] is made of.
@@ -83,13 +84,15 @@ pub struct BlockCall<'a> {
     pub mask: Option<&'a Mask>,
     /// What attention between rows and memory looks at.
     pub memory: Option<Memory<'a>>,
+    /// What the rows before those of this call left: a step of decoding.
+    pub state: Option<&'a State>,
 }
 
 impl<'a> BlockCall<'a> {
     /// Everybody in a segment sees everybody.
     #[must_use]
     pub fn new(layout: &'a Layout) -> Self {
-        Self { layout, positions: None, mask: None, memory: None }
+        Self { layout, positions: None, mask: None, memory: None, state: None }
     }
 
     /// With a mask.
@@ -112,6 +115,13 @@ impl<'a> BlockCall<'a> {
         self.memory = memory;
         self
     }
+
+    /// With what the rows before left; keys and values go under the block's name.
+    #[must_use]
+    pub fn state(mut self, state: Option<&'a State>) -> Self {
+        self.state = state;
+        self
+    }
 }
 
 /// A block. Weights: `attention.*`, `attention_norm.*`, `cross.*`, `cross_norm.*`, `mlp.*`, `mlp_norm.*`.
@@ -125,6 +135,7 @@ pub struct Block {
     mlp: Mlp,
     mlp_norm: Norm,
     pre_norm: bool,
+    name: String,
     sites: [String; 3],
 }
 
@@ -155,6 +166,7 @@ impl Block {
             mlp: Mlp::named(scope, names.mlp, mlp)?,
             mlp_norm: norm_at(names.mlp_norm)?,
             pre_norm,
+            name: name.to_owned(),
             sites: ["attention.output", "mlp.input", "output"].map(|site| format!("{name}.{site}")),
         })
     }
@@ -163,10 +175,14 @@ impl Block {
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, call: BlockCall<'_>) -> Tensor {
-        let BlockCall { layout, positions, mask, memory } = call;
+        let BlockCall { layout, positions, mask, memory, state } = call;
         let [attention_site, mlp_site, output_site] = &self.sites;
         let mut x_nd = self.residual(x_nd, &self.attention_norm, |x| {
-            site(attention_site, &self.attention.apply(x, layout, positions, mask))
+            let attended = match state {
+                Some(state) => self.attention.apply_remembering(x, layout, positions, mask, (state, &self.name)),
+                None => self.attention.apply(x, layout, positions, mask),
+            };
+            site(attention_site, &attended)
         });
         if let (Some((cross, norm)), Some(memory)) = (&self.cross, memory) {
             x_nd = self.residual(&x_nd, norm, |x| cross.apply_cross(x, layout, memory, None));

@@ -17,6 +17,7 @@ use crate::mask::Mask;
 use crate::model::HeadKind;
 use crate::scope::Scope;
 use crate::settings::Settings;
+use crate::state::State;
 use crate::tensor::Tensor;
 
 /// What an instance pointer of a family points to.
@@ -163,12 +164,11 @@ impl<T: api::Decode> Decode<T> {
     pub const ENTRY: Entry = Entry { interface: name::DECODE, settings: "", table: || Interface::of(Self::TABLE) };
 }
 
-unsafe extern "C" fn begin<T: api::Decode>(this: *const u8, count: u64, state: Handle) -> Handle {
+unsafe extern "C" fn begin<T: api::Decode>(this: *const u8, state: Handle) -> Handle {
     guard(|| {
         // SAFETY: the host gives the instance and lends the state.
         let (this, state) = unsafe { (instance::<Instance<T>>(this)?, lent(state, "state")?) };
-        let count = usize::try_from(count).map_err(|_| Error::data(format!("{count} sequences are too many")))?;
-        this.family.begin(count, &Batch::from_object(state))
+        this.family.begin(&State::from_object(state))
     })
 }
 
@@ -177,7 +177,7 @@ unsafe extern "C" fn step<T: api::Decode>(this: *const u8, state: Handle, call: 
         // SAFETY: the host gives the instance and lends the rest.
         let (this, state, (call, outputs)) =
             unsafe { (instance::<Instance<T>>(this)?, lent(state, "state")?, forward_call(call)?) };
-        let output = this.family.step(&Batch::from_object(state), &call)?;
+        let output = this.family.step(&State::from_object(state), &call)?;
         put_all(&outputs, &output.hidden, &output.further)
     })
 }

@@ -12,6 +12,7 @@ pub(crate) struct Host {
     pub(crate) models: &'static abi::Models,
     pub(crate) batches: &'static abi::Batches,
     pub(crate) logs: &'static abi::Logs,
+    pub(crate) states: &'static abi::States,
 }
 
 static HOST: OnceLock<Host> = OnceLock::new();
@@ -47,6 +48,7 @@ pub(crate) unsafe fn connect(query: abi::QueryFn) -> bool {
                 models: table(query, abi::name::MODELS)?,
                 batches: table(query, abi::name::BATCHES)?,
                 logs: table(query, abi::name::LOGS)?,
+                states: table(query, abi::name::STATES)?,
             })
         })()
     };
@@ -86,5 +88,5 @@ mod abi_layout {
             }
         )*};
     }
-    layouts! { Errors Tensors Weights Models Batches Logs }
+    layouts! { Errors Tensors Weights Models Batches Logs States }
 }

@@ -19,6 +19,7 @@ pub(crate) mod models;
 mod object;
 mod objectives;
 pub(crate) mod operation;
+pub(crate) mod states;
 pub(crate) mod values;
 pub(crate) mod weights;
 

@@ -67,6 +67,7 @@ impl Object {
             kind::MODEL => "a model",
             kind::HEAD => "a head",
             kind::ERROR => "an error",
+            kind::STATE => "a state",
             _ => "something this plugin does not know",
         }
     }

@@ -8,6 +8,7 @@ use super::{AsTensor, Tensor, binary, integer, unary};
 use crate::layout::Layout;
 use crate::mask::Mask;
 use crate::raw::{self, Attr, HostObject, one};
+use crate::state::State;
 use crate::weight::Weight;
 
 /// A function after a linear layer or inside a gated one.
@@ -197,12 +198,13 @@ pub struct AttentionCall<'a> {
     mask: Option<&'a Mask>,
     scale: Option<f64>,
     dropout: Option<(f64, &'a str)>,
+    past: Option<(&'a State, &'a str)>,
 }
 
 impl<'a> AttentionCall<'a> {
     /// Queries `[n, h, k]`, keys `[m, g, k]`, values `[m, g, d]`; g divides h (grouped queries).
     pub fn new(query: &'a Tensor, key: &'a Tensor, value: &'a Tensor, layout: &'a Layout) -> Self {
-        Self { query, key, value, layout, key_layout: None, mask: None, scale: None, dropout: None }
+        Self { query, key, value, layout, key_layout: None, mask: None, scale: None, dropout: None, past: None }
     }
 
     /// The layout of keys and values, where it is not that of the queries.
@@ -229,10 +231,20 @@ impl<'a> AttentionCall<'a> {
         self
     }
 
+    /// Keys and values join those that `state` has under `name`, and the queries see all of them; the layout is that of the
+    /// step, for queries, keys and values alike. Without dropout and without a gradient.
+    pub fn remember(mut self, state: &'a State, name: &'a str) -> Self {
+        self.past = Some((state, name));
+        self
+    }
+
     /// `[n, h, d]`.
     #[track_caller]
     #[must_use]
     pub fn apply(&self) -> Tensor {
+        if let Some((state, name)) = self.past {
+            return self.run_past(state, name, Location::caller());
+        }
         let [output] = self.run(false, Location::caller());
         Tensor::from_object(output)
     }
@@ -243,6 +255,27 @@ impl<'a> AttentionCall<'a> {
     pub fn apply_with_maps(&self) -> (Tensor, Tensor) {
         let [output, maps] = self.run(true, Location::caller());
         (Tensor::from_object(output), Tensor::from_object(maps))
+    }
+
+    fn run_past(&self, state: &State, name: &str, at: &'static Location<'static>) -> Tensor {
+        let inputs = [
+            Some(self.query.object()),
+            Some(self.key.object()),
+            Some(self.value.object()),
+            Some(self.layout.object()),
+            Some(state.object()),
+            self.mask.map(HostObject::object),
+        ];
+        let name = Attr::Text(key::STREAM, name);
+        let of_scale;
+        let attributes: &[Attr<'_>] = match self.scale {
+            Some(scale) => {
+                of_scale = [name, Attr::Float(key::SCALE, scale)];
+                &of_scale
+            }
+            None => &[name],
+        };
+        Tensor::from_object(one(op::REMEMBERED_ATTENTION, &inputs, attributes, at))
     }
 
     fn run<const N: usize>(&self, maps: bool, at: &'static Location<'static>) -> [raw::Object; N] {

@@ -47,6 +47,48 @@ impl ModelFamily for Transformer {
     }
 
     fn forward(&self, call: &Forward) -> Result<Output> {
+        self.pass(call, None)
+    }
+
+    fn head(&self, scope: &Scope, request: &HeadRequest) -> Result<Box<dyn HeadModule>> {
+        let width = self.settings.width;
+        Ok(match request.kind() {
+            HeadKind::Tokens => {
+                Box::new(TokenHead::new(&self.settings, self.embeddings.words.weight(), self.vocabulary, scope)?)
+            }
+            HeadKind::Classes(classes) => Box::new(ClassHead::new(&self.settings, classes, scope)?),
+            HeadKind::Scalar => Box::new(LinearHead::new(&scope.at("score"), width, 1)?),
+            HeadKind::Values(count) => Box::new(LinearHead::new(&scope.at("values"), width, count)?),
+            other => return Err(Error::unsupported(format!("the transformer has no head of the kind {other:?}"))),
+        })
+    }
+
+    fn describe(&self) -> Description {
+        let description = Description::new(self.settings.width, self.settings.num_layers).causal(self.settings.causal);
+        match self.settings.position_kind() {
+            Positions::Learned => description.with("maximum_length", self.settings.maximum_length),
+            _ => description,
+        }
+    }
+}
+
+impl Decode for Transformer {
+    fn begin(&self, _: &State) -> Result<()> {
+        if self.settings.causal {
+            return Ok(());
+        }
+        Err(Error::unsupported("a transformer that sees what comes after cannot decode step by step")
+            .help("train it with `causal = true`"))
+    }
+
+    fn step(&self, state: &State, call: &Forward) -> Result<Output> {
+        self.pass(call, Some(state))
+    }
+}
+
+impl Transformer {
+    /// Runs rows through some layers; with a state they follow those that it remembers.
+    fn pass(&self, call: &Forward, state: Option<&State>) -> Result<Output> {
         let layout = call.layout();
         let layers = call.layers(self.blocks.len());
         let mut wanted = Vec::new();
@@ -72,7 +114,7 @@ impl ModelFamily for Transformer {
                 (Some(mask), Some(alibi)) => Some(mask & alibi),
                 (mask, alibi) => mask.or_else(|| alibi.clone()),
             };
-            let around = BlockCall::new(layout).positions(positions_n.as_ref()).mask(mask.as_ref());
+            let around = BlockCall::new(layout).positions(positions_n.as_ref()).mask(mask.as_ref()).state(state);
             hidden_nd = block.apply(&hidden_nd, around);
             let name = format!("layers.{index}.output");
             if call.wants(&name) {
@@ -84,23 +126,6 @@ impl ModelFamily for Transformer {
         }
         Ok(wanted.into_iter().fold(Output::new(hidden_nd), |output, (name, tensor)| output.with(name, tensor)))
     }
-
-    fn head(&self, scope: &Scope, request: &HeadRequest) -> Result<Box<dyn HeadModule>> {
-        let width = self.settings.width;
-        Ok(match request.kind() {
-            HeadKind::Tokens => {
-                Box::new(TokenHead::new(&self.settings, self.embeddings.words.weight(), self.vocabulary, scope)?)
-            }
-            HeadKind::Classes(classes) => Box::new(ClassHead::new(&self.settings, classes, scope)?),
-            HeadKind::Scalar => Box::new(LinearHead::new(&scope.at("score"), width, 1)?),
-            HeadKind::Values(count) => Box::new(LinearHead::new(&scope.at("values"), width, count)?),
-            other => return Err(Error::unsupported(format!("the transformer has no head of the kind {other:?}"))),
-        })
-    }
-
-    fn describe(&self) -> Description {
-        Description::new(self.settings.width, self.settings.num_layers).causal(self.settings.causal)
-    }
 }
 
-export_plugin! { name: "transformer", provides: [Model<Transformer>, HuggingFace<Transformer>] }
+export_plugin! { name: "transformer", provides: [Model<Transformer>, Decode<Transformer>, HuggingFace<Transformer>] }

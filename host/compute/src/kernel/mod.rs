@@ -7,6 +7,7 @@
 mod arguments;
 mod arithmetic;
 mod blocks;
+mod few_rows;
 mod loops;
 mod parallel;
 mod product;
@@ -17,6 +18,7 @@ mod slices;
 pub(crate) use arguments::{axes_of, axis_of, broadcast_shape, ids, indices_of, require_width, rows_width, same_dtype};
 pub(crate) use arithmetic::{Arithmetic, arithmetic, negated, sum_of};
 pub(crate) use blocks::{Blocks, lines};
+pub(crate) use few_rows::FewRows;
 pub(crate) use loops::{add_into, dot, exp_sum, lane_sum, lane_sum_2, max, scale, squares, sum, sum_exp};
 pub(crate) use parallel::{CHUNK, map, over_rows, over_rows_2, rows_per_task, sum_over_rows, zip};
 pub(crate) use product::{Matrix, new_product, product};

@@ -3,8 +3,8 @@
 use super::activation::{Activation, activate, activate_backward};
 use super::reference;
 use crate::kernel::{
-    Matrix, Real, add_into, by_real, new_product, optional_slice, over_rows, over_rows_2, require_width, rows_width,
-    slice, sum_over_rows, value_as,
+    FewRows, Matrix, Real, add_into, by_real, new_product, optional_slice, over_rows, over_rows_2, require_width,
+    rows_width, slice, sum_over_rows, value_as,
 };
 use crate::{Error, Result, Tensor, Value};
 
@@ -89,7 +89,7 @@ macro_rules! matrix {
 
 pub(super) use matrix;
 
-fn forward<T: Real>(
+fn forward<T: FewRows>(
     x: &Value,
     weight: &Value,
     bias: Option<&Value>,
@@ -98,9 +98,14 @@ fn forward<T: Real>(
 ) -> Result<(Value, Option<Value>)> {
     let Shape { rows, inner, outer, activation } = shape;
     slice!(elements: T = x);
-    matrix!(weight: T = weight);
     optional_slice!(bias: T = bias);
-    let mut before = new_product(Matrix::new(elements, rows, inner, inner), weight.transposed());
+    let mut before = match T::few_rows(elements, inner, weight)? {
+        Some(before) => before,
+        None => {
+            matrix!(weight: T = weight);
+            new_product(Matrix::new(elements, rows, inner, inner), weight.transposed())
+        }
+    };
     let mut dims = x.dims().to_vec();
     if let Some(last) = dims.last_mut() {
         *last = outer;

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use compute::layout::Layout;
 use compute::mask::Mask;
+use compute::weights::Resolve;
 use compute::{Device, Tensor};
 use lacuna_abi::{Handle, attribute};
 use philox::Key;
@@ -12,6 +13,7 @@ use super::Stop;
 use super::attributes::Attributes;
 use crate::boundary::frame::Frame;
 use crate::boundary::object::{self, Content, Object, TensorState};
+use crate::boundary::state::State;
 use crate::error::Error;
 
 /// Inputs and attributes of one operation.
@@ -64,6 +66,25 @@ impl<'a> Arguments<'a> {
 
     pub(super) fn tensor(&self, index: usize) -> Result<Tensor, Stop> {
         self.resolved(index, self.maybe(index).ok_or_else(|| self.missing(index))?)
+    }
+
+    /// The weight of a linear layer, in the type that the call reads those in.
+    pub(super) fn weight_of_product(&self, index: usize) -> Result<Tensor, Stop> {
+        let options = self.frame.call().options();
+        match (self.maybe(index).map(Object::content), options.products) {
+            (Some(Content::Weight(weight)), Some(precision)) => {
+                Ok(weight.resolve(&Resolve { precision, ..options.resolve })?)
+            }
+            _ => self.tensor(index),
+        }
+    }
+
+    pub(super) fn state(&self, index: usize) -> Result<&'a State, Stop> {
+        let object = self.maybe(index).ok_or_else(|| self.missing(index))?;
+        match object.content() {
+            Content::State(state) => Ok(state),
+            _ => Err(self.other(index, "state", object)),
+        }
     }
 
     pub(super) fn maybe_tensor(&self, index: usize) -> Result<Option<Tensor>, Stop> {

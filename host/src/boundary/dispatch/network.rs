@@ -31,6 +31,23 @@ fn attention(a: &Arguments<'_>) -> Outcome {
     one(nn_ops::attention(&q, &k, &v, queries, keys, mask, scale, dropout)?)
 }
 
+/// Attention to what the state remembers, which the keys and values of this step join.
+fn remembered_attention(a: &Arguments<'_>) -> Outcome {
+    let (q, k, v, layout, state) = (a.tensor(0)?, a.tensor(1)?, a.tensor(2)?, a.layout(3)?, a.state(4)?);
+    let full;
+    let mask = match a.maybe_mask(5)? {
+        Some(mask) => mask,
+        None => {
+            full = Mask::full();
+            &full
+        }
+    };
+    let head_dim = q.dims().last().copied().unwrap_or(1).max(1) as f64;
+    let scale = a.attributes.maybe_float(SCALE)?.unwrap_or_else(|| head_dim.sqrt().recip());
+    let name = a.attributes.maybe_text(STREAM)?.unwrap_or_default();
+    one(state.attend(name, (&q, &k, &v), layout, mask, scale)?)
+}
+
 fn rotary(a: &Arguments<'_>) -> Outcome {
     let (x, positions) = (a.tensor(0)?, a.sizes(1)?);
     let positions: Vec<u32> = positions
@@ -65,7 +82,7 @@ fn batch_norm(a: &Arguments<'_>) -> Outcome {
 const SIGMOID: Option<&str> = Some("sigmoid");
 
 fn linear(a: &Arguments<'_>) -> Outcome {
-    let (x, weight, bias) = (a.tensor(0)?, a.tensor(1)?, a.maybe_tensor(2)?);
+    let (x, weight, bias) = (a.tensor(0)?, a.weight_of_product(1)?, a.maybe_tensor(2)?);
     if a.attributes.maybe_text(ACTIVATION)? == SIGMOID {
         return one(ops::sigmoid(&nn_ops::linear(&x, &weight, bias.as_ref(), nn_ops::Activation::None)?)?);
     }
@@ -106,6 +123,7 @@ pub(super) const TABLE: &[Operator] = &[
     unary!(LOG_SOFTMAX, nn_ops::log_softmax),
     operator(op::ROTARY, (2, 2), &[BASE, INTERLEAVED, DIMENSIONS], rotary),
     operator(op::ATTENTION, (4, 6), &[SCALE, RATE, STREAM, MAPS], attention),
+    operator(op::REMEMBERED_ATTENTION, (5, 6), &[SCALE, STREAM], remembered_attention),
     operator(op::DROPOUT, (1, 2), &[RATE, STREAM], |a| {
         let (x, layout, rate) = (a.tensor(0)?, a.maybe_layout(1)?, a.attributes.float(RATE)?);
         if !a.training() || rate == 0.0 {

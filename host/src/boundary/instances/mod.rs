@@ -1,5 +1,6 @@
 //! Instances of plugins, safe to call: frames pushed, faults taken, results checked.
 
+mod decoding;
 mod head;
 mod model;
 mod objective;

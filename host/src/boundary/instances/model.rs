@@ -1,9 +1,9 @@
 //! A model in a role: the instance of a family, run over rows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use compute::layout::Layout;
-use lacuna_abi::{Axes, Bytes, Handle, HeadCall, HuggingFace, Model, ModelCall};
+use lacuna_abi::{Axes, Bytes, Decode, Handle, HeadCall, HuggingFace, Model, ModelCall};
 
 use super::head::HeadInstance;
 use super::{Instance, called, called_for, callee, text_of};
@@ -35,10 +35,12 @@ pub struct ModelInstance {
     family: String,
     callee: Callee,
     table: &'static Model,
-    instance: Instance,
+    pub(super) instance: Instance,
     description: Description,
+    pub(super) decode: Option<&'static Decode>,
     axes: Option<&'static Axes>,
     hugging_face: Option<&'static HuggingFace>,
+    heads: Mutex<Vec<Weak<HeadInstance>>>,
 }
 
 /// One forward pass from the host's side.
@@ -91,8 +93,10 @@ impl ModelInstance {
             table,
             instance,
             description,
+            decode: provider::interface(family)?,
             axes: provider::interface(family)?,
             hugging_face: provider::interface(family)?,
+            heads: Mutex::default(),
         }))
     }
 
@@ -123,6 +127,16 @@ impl ModelInstance {
     /// # Errors
     /// The first fault of the pass, the plugin's error, or `plugin/shape` for outputs of another shape.
     pub fn forward(&self, call: &Arc<Call>, request: &ForwardRequest<'_>) -> Result<Arc<Object>> {
+        // SAFETY: all that the request points to lives until the call returns.
+        self.with_request(request, |raw| unsafe { self.forward_raw(call, raw) })
+    }
+
+    /// A request as it crosses, alive while `work` runs; the outputs.
+    pub(super) fn with_request(
+        &self,
+        request: &ForwardRequest<'_>,
+        work: impl FnOnce(&ModelCall) -> Result<()>,
+    ) -> Result<Arc<Object>> {
         let layout = Object::lent_to(&self.callee.live, Content::Layout(request.layout.clone()));
         let masks: Vec<Handle> = request.masks.iter().map(Object::lend).collect();
         let wanted: Vec<Bytes> = request.wanted.iter().map(|name| Bytes::text(name)).collect();
@@ -139,8 +153,7 @@ impl ModelInstance {
             wanted_len: wanted.len(),
             outputs: outputs.lend(),
         };
-        // SAFETY: all that the request points to lives until the call returns.
-        unsafe { self.forward_raw(call, &raw)? };
+        work(&raw)?;
         Ok(outputs)
     }
 
@@ -152,6 +165,26 @@ impl ModelInstance {
     /// # Safety
     /// All handles and texts of `request` must be alive.
     pub(in crate::boundary) unsafe fn forward_raw(&self, call: &Arc<Call>, request: &ModelCall) -> Result<()> {
+        // SAFETY: the instance is alive, the request by the caller's promise.
+        let work = || unsafe { (self.table.forward)(self.instance.pointer, request) };
+        // SAFETY: by the caller's promise.
+        unsafe { self.run_raw(call, request, "forward", work) }
+    }
+
+    /// Checks a request, lets `work` run the model's `function` on it, and checks the outputs.
+    ///
+    /// # Errors
+    /// As [`ModelInstance::forward`].
+    ///
+    /// # Safety
+    /// As [`ModelInstance::forward_raw`].
+    pub(super) unsafe fn run_raw(
+        &self,
+        call: &Arc<Call>,
+        request: &ModelCall,
+        function: &str,
+        work: impl FnOnce() -> Handle,
+    ) -> Result<()> {
         if call.options().thread == Thread::Data {
             return Err(Error::new("thread/data", format!("the model `{}` is run on a data thread", self.role))
                 .with_help("what depends on a model belongs in `loss`"));
@@ -192,10 +225,7 @@ impl ModelInstance {
                 return Err(Error::new("tensor/shape", text).with_help("give the layout that the rows belong to"));
             }
         }
-        called(&self.callee, "forward", call, || {
-            // SAFETY: the instance is alive, the request by the caller's promise.
-            unsafe { (self.table.forward)(self.instance.pointer, request) }
-        })?;
+        called(&self.callee, function, call, work)?;
         let hidden = outputs.get("hidden").ok_or_else(|| self.lacks("hidden"))?;
         self.check_rows(&hidden, "hidden", rows, Some(self.description.width))?;
         // SAFETY: as above.
@@ -250,7 +280,16 @@ impl ModelInstance {
             // SAFETY: all is lent for the call; the place is writable.
             unsafe { (self.table.head)(self.instance.pointer, lent.lend(), &raw const head_call, &raw mut number) }
         })?;
-        Ok(Arc::new(HeadInstance::new(self.clone(), kind, size, number)))
+        let head = Arc::new(HeadInstance::new(self.clone(), kind, size, number));
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&head));
+        Ok(head)
+    }
+
+    /// The heads of that kind that were asked for and are still held.
+    #[must_use]
+    pub fn heads(&self, kind: &str) -> Vec<Arc<HeadInstance>> {
+        let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.iter().filter_map(Weak::upgrade).filter(|head| head.kind() == kind).collect()
     }
 
     /// Applies head `number`; the caller checks the result.
@@ -290,14 +329,6 @@ impl ModelInstance {
     fn json(&self, function: &str, work: impl FnOnce(*mut Handle) -> Handle) -> Result<Option<String>> {
         let call = Call::new(CallOptions::data(0));
         text_of(&self.callee, function, called_for(&self.callee, function, &call, work)?)
-    }
-
-    /// Decoding with state is laid out in the boundary but not served yet.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn begin_decoding(&self) -> Result<()> {
-        Err(Error::not_yet(lacuna_abi::name::DECODE))
     }
 }
 
