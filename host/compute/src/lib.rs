@@ -16,6 +16,7 @@ pub mod nn_ops;
 pub mod ops;
 pub mod optimizer;
 pub mod past;
+pub mod profile;
 pub mod random;
 pub mod schedule;
 pub mod spatial;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::profile::{Phase, timed};
 use crate::{DType, Error, Result, Tensor, Value, mode};
 
 /// Gradients of the outputs and which inputs need one, to gradients of the inputs.
@@ -334,11 +335,12 @@ fn node_backward(node: &Node, gradients: &[Option<Value>], keep: bool) -> Result
     };
     let needs: Vec<bool> = node.inputs.iter().map(Option::is_some).collect();
     if keep {
-        return slot.as_ref().ok_or_else(freed)?(gradients, &needs);
+        let function = slot.as_ref().ok_or_else(freed)?;
+        return timed(node.name, Phase::Backward, || function(gradients, &needs));
     }
     let function = slot.take().ok_or_else(freed)?;
     drop(slot);
-    function(gradients, &needs)
+    timed(node.name, Phase::Backward, || function(gradients, &needs))
 }
 
 /// Sums `gradient` down to `shape`, undoing a broadcast.

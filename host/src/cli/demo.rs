@@ -36,6 +36,7 @@ pub(super) fn run(common: &Common, arguments: &DemoArguments) -> Result<Outcome>
         resume: false,
         stop: StopFlag::on_signals().map_err(|error| Error::new("run/signals", error.to_string()))?,
         report: false,
+        profile: false,
         until: None,
         started,
         command: std::env::args().collect(),

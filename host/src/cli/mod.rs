@@ -11,6 +11,7 @@ mod doctor;
 mod eval;
 mod generate;
 mod plugins;
+mod profile;
 mod run;
 mod verify;
 

@@ -8,7 +8,7 @@ use experiment::Experiment;
 use records::RunFolder;
 use serde_json::json;
 
-use super::{Common, Outcome, print_json};
+use super::{Common, Outcome, print_json, profile};
 use crate::error::{Error, Result};
 use crate::signals::StopFlag;
 use crate::train::{Ended, Finished, RunOptions, train};
@@ -27,6 +27,9 @@ pub(crate) struct RunArguments {
     /// Go on from the newest checkpoint of --out.
     #[arg(long)]
     resume: bool,
+    /// Measure the time of each operation and print it by operation at the end.
+    #[arg(long)]
+    profile: bool,
 }
 
 pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Outcome> {
@@ -40,6 +43,7 @@ pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Outcome> 
         report: true,
         until: None,
         started,
+        profile: arguments.profile,
         command: std::env::args().collect(),
     };
     let finished = train(experiment, &common.catalogue(), &options)?;
@@ -89,6 +93,7 @@ pub(crate) fn to_json(finished: &Finished) -> serde_json::Value {
         "step_milliseconds": finished.step_milliseconds,
         "plugin_share": finished.plugin_share,
         "report": finished.report,
+        "profile": finished.profile.as_ref().map(profile::to_json),
     })
 }
 
@@ -115,6 +120,9 @@ pub(crate) fn print(finished: &Finished) {
     println!("run     {}", finished.folder.display());
     if let Some(report) = &finished.report {
         println!("report  {}", report.display());
+    }
+    if let Some(profile) = &finished.profile {
+        profile::print(profile);
     }
     if finished.ended == Ended::Stopped {
         println!("resume  lacuna run --resume --out {}", finished.folder.display());

@@ -22,6 +22,6 @@ pub use guards::{Guards, MOST_EMPTY_STEPS};
 pub use log::PluginLog;
 pub use meters::Meters;
 pub use report::write_report;
-pub use run::{Ended, Finished, RunOptions, train};
+pub use run::{Ended, Finished, Profile, RunOptions, train};
 pub use session::Session;
 pub use step::{StepReport, Stepper};

@@ -31,6 +31,8 @@ pub struct RunOptions {
     pub until: Option<u64>,
     /// When the program started, for the time to the first step.
     pub started: Instant,
+    /// Measure the time of each operation.
+    pub profile: bool,
     /// The command line, for the record.
     pub command: Vec<String>,
 }
@@ -42,6 +44,19 @@ pub enum Ended {
     Done,
     /// A signal asked for it; the state is saved.
     Stopped,
+}
+
+/// Steps whose operations are not measured.
+const UNMEASURED: usize = 2;
+
+/// The time of each operation over some steps.
+pub struct Profile {
+    /// How many steps were measured.
+    pub steps: usize,
+    /// How long they took together.
+    pub total: Duration,
+    /// The operations, the longest first.
+    pub entries: Vec<compute::profile::Entry>,
 }
 
 /// A run that ended in order.
@@ -68,6 +83,8 @@ pub struct Finished {
     pub plugin_share: f64,
     /// Median time of a step in milliseconds.
     pub step_milliseconds: f64,
+    /// The time of each operation, if it was measured.
+    pub profile: Option<Profile>,
     /// Where the report is, if one was written.
     pub report: Option<PathBuf>,
 }
@@ -239,7 +256,10 @@ impl<'a> Loop<'a> {
             };
             let tokens = batch.tokens() as u64;
             let learning_rate = self.session.schedule.learning_rate(self.step, steps);
+            // The first steps fill caches.
+            compute::profile::measure(self.options.profile && step_times.len() >= UNMEASURED);
             let report = self.session.stepper.step(batch, learning_rate, &mut self.guards, &mut self.meters)?;
+            compute::profile::measure(false);
             if let Some(ema) = self.session.ema.filter(|_| report.stepped) {
                 ema.update(&self.session.stepper.weights)?;
             }
@@ -283,6 +303,10 @@ impl<'a> Loop<'a> {
         }
         self.save()?;
         self.metrics.sync()?;
+        let profile = self.options.profile.then(|| {
+            let measured = step_times.get(UNMEASURED..).unwrap_or_default();
+            Profile { steps: measured.len(), total: measured.iter().sum(), entries: compute::profile::take() }
+        });
         step_times.sort_unstable();
         let median = step_times.get(step_times.len() / 2).copied().unwrap_or_default();
         let finished = Finished {
@@ -297,6 +321,7 @@ impl<'a> Loop<'a> {
             seconds: begun.elapsed().as_secs_f64(),
             plugin_share: in_plugins.as_secs_f64() / in_steps.as_secs_f64().max(1e-9),
             step_milliseconds: median.as_secs_f64() * 1e3,
+            profile,
             report: None,
         };
         log(

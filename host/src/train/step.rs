@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compute::optimizer::{Optimizer, scale};
+use compute::profile::{Phase, timed};
 use compute::weights::Weights;
 use compute::{Device, Gradients, Tensor, ops};
 
@@ -110,7 +111,8 @@ impl Stepper {
         let mut gradients =
             self.objective.gradients(&Call::new(CallOptions { step, ..self.options.clone() }), gradients)?;
         guards.gradients(&self.weights, gradients.leaves(), step)?;
-        let changed = self.optimizer.step(&self.weights, &mut gradients, learning_rate)?;
+        let changed =
+            timed("optimizer", Phase::Update, || self.optimizer.step(&self.weights, &mut gradients, learning_rate))?;
         guards.finite("the gradient norm", changed.gradient_norm, step, &samples)?;
         meters.add("gradient_norm", changed.gradient_norm, 1.0);
         apply_updates(updates)?;

@@ -4,7 +4,9 @@
 
 use candle_core::WithDType;
 
-use super::{broadcast_shape, by_element, by_real, map, on_cpu, over_rows, plain, value_of, vectorised, with_slice};
+use super::{
+    broadcast_shape, by_element, by_real, map, on_cpu, over_rows, plain, unfilled, value_of, vectorised, with_slice,
+};
 use crate::{Result, Value};
 
 /// What is done with two elements.
@@ -81,7 +83,7 @@ fn with_repeated<T: WithDType>(
     };
     with_slice::<T, _>(whole, |whole| {
         with_slice::<T, _>(part, |part| {
-            let mut out = vec![T::zero(); whole.len()];
+            let mut out = unfilled(whole.len());
             if part.len() == whole.len() {
                 over_rows(&mut out, 1, |first, out| rows(out, &whole[first..], &part[first..first + out.len()], &f));
             } else if part.len() == 1 {

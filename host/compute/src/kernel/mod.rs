@@ -8,6 +8,7 @@ mod arguments;
 mod arithmetic;
 mod blocks;
 mod few_rows;
+mod head_rows;
 mod loops;
 mod parallel;
 mod product;
@@ -19,11 +20,13 @@ pub(crate) use arguments::{axes_of, axis_of, broadcast_shape, ids, indices_of, r
 pub(crate) use arithmetic::{Arithmetic, arithmetic, negated, sum_of};
 pub(crate) use blocks::{Blocks, lines};
 pub(crate) use few_rows::FewRows;
+pub(crate) use head_rows::{HeadPart, HeadRows};
 pub(crate) use loops::{add_into, dot, exp_sum, lane_sum, lane_sum_2, max, scale, squares, sum, sum_exp};
 pub(crate) use parallel::{CHUNK, map, over_rows, over_rows_2, rows_per_task, sum_over_rows, zip};
-pub(crate) use product::{Matrix, new_product, product};
+pub(crate) use product::{Matrix, new_product, new_product_and, new_product_then, product};
 pub(crate) use real::Real;
 pub(crate) use simd::vectorised;
 pub(crate) use slices::{
-    by_element, by_real, elements, on_cpu, optional_slice, plain, slice, value_as, value_of, widen, with_slice,
+    by_element, by_real, elements, on_cpu, optional_slice, plain, slice, unfilled, value_as, value_of, widen,
+    with_slice,
 };

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Real, add_into, value_of, vectorised, with_slice};
+use super::{Real, add_into, unfilled, value_of, vectorised, with_slice};
 use crate::{Result, Value};
 
 /// Elements that one task of a parallel loop handles at least; a constant, so that sums over chunks keep their shape.
@@ -87,7 +87,7 @@ vectorised! {
 /// `f` of every element.
 pub(crate) fn map<T: Real>(value: &Value, f: impl Fn(T) -> T + Sync) -> Result<Value> {
     with_slice::<T, _>(value, |x| {
-        let mut out = vec![T::zero(); x.len()];
+        let mut out = unfilled(x.len());
         over_rows(&mut out, 1, |first, out| map_chunk(out, &x[first..], &f));
         value_of(out, value.dims())
     })
@@ -97,7 +97,7 @@ pub(crate) fn map<T: Real>(value: &Value, f: impl Fn(T) -> T + Sync) -> Result<V
 pub(crate) fn zip<T: Real>(a: &Value, b: &Value, f: impl Fn(T, T) -> T + Sync) -> Result<Value> {
     with_slice::<T, _>(a, |x| {
         with_slice::<T, _>(b, |y| {
-            let mut out = vec![T::zero(); x.len()];
+            let mut out = unfilled(x.len());
             over_rows(&mut out, 1, |first, out| zip_chunk(out, &x[first..], &y[first..], &f));
             value_of(out, a.dims())
         })

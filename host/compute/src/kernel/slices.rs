@@ -132,3 +132,17 @@ pub(crate) fn value_of<T: WithDType>(elements: Vec<T>, shape: &[usize]) -> Resul
 pub(crate) fn value_as<T: Real>(elements: Vec<T>, shape: &[usize], dtype: candle_core::DType) -> Result<Value> {
     Ok(value_of(elements, shape)?.to_dtype(dtype)?)
 }
+
+/// `length` numbers whose values nobody may rely on: the caller writes each before it is read. Filling them first would
+/// cost a pass over memory.
+#[allow(clippy::uninit_vec, reason = "any bits are a number, and callers write before they read")]
+pub(crate) fn unfilled<T: WithDType>(length: usize) -> Vec<T> {
+    if cfg!(test) {
+        // An element that was forgotten shows.
+        return vec![T::from_f64(f64::NAN); length];
+    }
+    let mut elements = Vec::with_capacity(length);
+    // SAFETY: the capacity is there, and numbers have no invalid bits and no destructor.
+    unsafe { elements.set_len(length) };
+    elements
+}

@@ -1,7 +1,7 @@
 //! Activations as epilogues of a product, and gated linear units.
 
 use super::reference;
-use crate::kernel::{Real, by_real, over_rows, rows_width, slice, value_as, vectorised};
+use crate::kernel::{Real, by_real, over_rows, rows_width, slice, unfilled, value_as, vectorised};
 use crate::{Error, Result, Tensor, Value};
 
 /// The function after a linear layer.
@@ -140,7 +140,7 @@ pub fn glu(x: &Tensor, activation: Activation) -> Result<Tensor> {
 
 fn glu_forward<T: Real>(x: &Value, width: usize, activation: Activation) -> Result<Value> {
     slice!(elements: T = x);
-    let mut y = vec![T::zero(); elements.len() / 2];
+    let mut y = unfilled(elements.len() / 2);
     over_rows(&mut y, width, |first, y| {
         for (index, y) in y.chunks_mut(width).enumerate() {
             let start = (first + index) * 2 * width;
@@ -158,7 +158,7 @@ fn glu_forward<T: Real>(x: &Value, width: usize, activation: Activation) -> Resu
 fn glu_backward<T: Real>(x: &Value, gradient: &Value, width: usize, activation: Activation) -> Result<Value> {
     slice!(elements: T = x);
     slice!(g: T = gradient);
-    let mut dx = vec![T::zero(); elements.len()];
+    let mut dx = unfilled(elements.len());
     over_rows(&mut dx, 2 * width, |first, dx| {
         let mut scaled = vec![T::zero(); width];
         for (index, dx) in dx.chunks_mut(2 * width).enumerate() {

@@ -5,8 +5,7 @@ use rayon::prelude::*;
 use super::attention_call::{Call, Place, Sizes, Tile};
 use philox::rate_limit;
 
-use crate::kernel::{Matrix, Real, dot, exp_sum, max, over_rows, product, scale, slice, value_as, vectorised};
-use crate::layout::Layout;
+use crate::kernel::{HeadPart, HeadRows, Matrix, Real, dot, exp_sum, max, product, scale, slice, value_as, vectorised};
 use crate::mask::{Term, start_of};
 use crate::random::{BLOCKS, fill_blocks};
 use crate::{Result, Value};
@@ -132,71 +131,54 @@ vectorised! {
 
 /// The result `[n, h, dv]`, and the log-sum-exp of each segment and head (minus infinity for a query that sees nothing).
 pub(super) fn forward<T: Real>(call: &Call, saved: &Saved) -> Result<(Value, Vec<Vec<T>>)> {
-    let Sizes { heads, key_heads, value_width, .. } = call.sizes;
+    let Sizes { heads, value_width, .. } = call.sizes;
     slice!(q: T = &saved.q);
     slice!(k: T = &saved.k);
     slice!(v: T = &saved.v);
     let inputs = Inputs { call, q, k, v, biases: bias_elements(call)? };
-    let (outputs, lse): (Vec<Vec<T>>, Vec<Vec<T>>) = (0..call.queries.segments() * heads)
-        .into_par_iter()
-        .map(|task| {
+    let tasks = call.queries.segments() * heads;
+    let (output, lse) = HeadRows::build(call.queries.offsets(), heads, value_width, |output| -> Vec<Vec<T>> {
+        let task = |task: usize| {
             let (place, head) = (call.place(task / heads), task % heads);
-            let mut output = vec![T::zero(); place.queries * value_width];
-            let mut lse = vec![T::MINUS_INFINITY; place.queries];
-            let (mut scores, mut factors) = (Vec::new(), Vec::new());
-            for tile in call.tiles(place).filter(|tile| tile.keys() > 0) {
-                inputs.scores(&mut scores, place, tile, head);
-                for (index, row) in scores.chunks_mut(tile.keys()).enumerate() {
-                    let query = tile.first + index;
-                    let shift = max(row);
-                    if shift == T::MINUS_INFINITY {
-                        row.fill(T::zero());
-                        continue;
-                    }
-                    let total = exp_sum(row, shift);
-                    lse[query] = shift + total.ln();
-                    scale(row, T::one() / total);
-                    if call.dropout.is_some() {
-                        factors.resize(tile.keys(), T::zero());
-                        inputs.dropout_row(&mut factors, place, tile, query, head);
-                        row.iter_mut().zip(&factors).for_each(|(p, factor)| *p *= *factor);
-                    }
-                }
-                let out = &mut output[tile.first * value_width..];
-                let probabilities = Matrix::new(&scores, tile.rows, tile.keys(), tile.keys());
-                product(
-                    out,
-                    value_width,
-                    false,
-                    T::one(),
-                    probabilities,
-                    inputs.v(place, tile, head / (heads / key_heads)),
-                    false,
-                );
-            }
-            (output, lse)
-        })
-        .unzip();
-    let output = assembled(&outputs, &call.queries, heads, value_width);
+            forward_of_head(&inputs, place, head, output.take(place.segment, head))
+        };
+        (0..tasks).into_par_iter().map(task).collect()
+    });
     Ok((value_as(output, &[call.queries.tokens(), heads, value_width], saved.q.dtype())?, lse))
 }
 
-/// Puts results of tasks (segment, head), each `[rows of the segment, width]`, together to `[n, heads, width]`.
-fn assembled<T: Real>(parts: &[Vec<T>], layout: &Layout, heads: usize, width: usize) -> Vec<T> {
-    let mut whole = vec![T::zero(); layout.tokens() * heads * width];
-    over_rows(&mut whole, heads * width, |first, chunk| {
-        let mut segment = layout.segment_of_row(first);
-        for (index, row) in chunk.chunks_mut(heads * width).enumerate() {
-            while first + index >= layout.offsets()[segment + 1] {
-                segment += 1;
+/// Writes the output of one head and gives the log-sum-exp of each query.
+fn forward_of_head<T: Real>(inputs: &Inputs<T>, place: Place, head: usize, mut output: HeadPart<T>) -> Vec<T> {
+    let call = inputs.call;
+    let mut lse = vec![T::MINUS_INFINITY; place.queries];
+    let (mut scores, mut factors) = (Vec::new(), Vec::new());
+    for tile in call.tiles(place) {
+        if tile.keys() == 0 {
+            output.clear(tile.first, tile.rows);
+            continue;
+        }
+        inputs.scores(&mut scores, place, tile, head);
+        for (index, row) in scores.chunks_mut(tile.keys()).enumerate() {
+            let query = tile.first + index;
+            let shift = max(row);
+            if shift == T::MINUS_INFINITY {
+                row.fill(T::zero());
+                continue;
             }
-            let local = first + index - layout.offsets()[segment];
-            for (head, out) in row.chunks_mut(width).enumerate() {
-                out.copy_from_slice(&parts[segment * heads + head][local * width..(local + 1) * width]);
+            let total = exp_sum(row, shift);
+            lse[query] = shift + total.ln();
+            scale(row, T::one() / total);
+            if call.dropout.is_some() {
+                factors.resize(tile.keys(), T::zero());
+                inputs.dropout_row(&mut factors, place, tile, query, head);
+                row.iter_mut().zip(&factors).for_each(|(p, factor)| *p *= *factor);
             }
         }
-    });
-    whole
+        let probabilities = Matrix::new(&scores, tile.rows, tile.keys(), tile.keys());
+        let values = inputs.v(place, tile, head / (call.sizes.heads / call.sizes.key_heads));
+        output.product(tile.first, false, T::one(), probabilities, values);
+    }
+    lse
 }
 
 fn bias_elements<T: Real>(call: &Call) -> Result<Vec<Vec<T>>> {
@@ -210,16 +192,6 @@ fn bias_elements<T: Real>(call: &Call) -> Result<Vec<Vec<T>>> {
         .collect()
 }
 
-/// Gradients that one task (segment, key head) gives.
-struct Parts<T> {
-    /// One for each query head of the group.
-    dq: Vec<Vec<T>>,
-    dk: Vec<T>,
-    dv: Vec<T>,
-    /// Gradients of scores `[group, queries, keys]` where a bias wants them.
-    dscores: Vec<T>,
-}
-
 pub(super) fn backward<T: Real>(
     call: &Call,
     saved: &Saved,
@@ -229,7 +201,6 @@ pub(super) fn backward<T: Real>(
     needs: &[bool],
 ) -> Result<Vec<Option<Value>>> {
     let Sizes { heads, key_heads, width, value_width } = call.sizes;
-    let group = heads / key_heads;
     slice!(q: T = &saved.q);
     slice!(k: T = &saved.k);
     slice!(v: T = &saved.v);
@@ -237,103 +208,110 @@ pub(super) fn backward<T: Real>(
     slice!(g: T = gradient);
     let inputs = Inputs { call, q, k, v, biases: bias_elements(call)? };
     let wants_bias = needs[3..].iter().any(|needed| *needed);
-    let parts: Vec<Parts<T>> = (0..call.queries.segments() * key_heads)
-        .into_par_iter()
-        .map(|task| {
-            let (place, key_head) = (call.place(task / key_heads), task % key_heads);
-            let mut parts = Parts {
-                dq: vec![vec![T::zero(); place.queries * width]; group],
-                dk: vec![T::zero(); place.keys * width],
-                dv: vec![T::zero(); place.keys * value_width],
-                dscores: vec![T::zero(); if wants_bias { group * place.queries * place.keys } else { 0 }],
-            };
-            let (mut scores, mut dropped, mut slopes, mut factors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            for member in 0..group {
-                let head = key_head * group + member;
-                let lse = &lse[place.segment * heads + head];
-                for tile in call.tiles(place).filter(|tile| tile.keys() > 0) {
-                    let keys = tile.keys();
-                    let row_of = |index: usize| (place.query_start + tile.first + index) * heads + head;
-                    let dout = inputs.rows(g, place.query_start + tile.first, tile.rows, (head, heads), value_width);
-                    inputs.scores(&mut scores, place, tile, head);
-                    for (index, row) in scores.chunks_mut(keys).enumerate() {
-                        let level = lse[tile.first + index];
-                        if level == T::MINUS_INFINITY {
-                            row.fill(T::zero());
-                        } else {
-                            exp_sum(row, level);
-                        }
-                    }
-                    slopes.resize(tile.rows * keys, T::zero());
-                    product(
-                        &mut slopes,
-                        keys,
-                        false,
-                        T::one(),
-                        dout,
-                        inputs.v(place, tile, key_head).transposed(),
-                        false,
-                    );
-                    let used = if call.dropout.is_some() {
-                        factors.resize(keys, T::zero());
-                        dropped.clear();
-                        dropped.extend_from_slice(&scores);
-                        for (index, (row, slopes)) in dropped.chunks_mut(keys).zip(slopes.chunks_mut(keys)).enumerate()
-                        {
-                            inputs.dropout_row(&mut factors, place, tile, tile.first + index, head);
-                            for ((p, slope), factor) in row.iter_mut().zip(slopes).zip(&factors) {
-                                *p *= *factor;
-                                *slope *= *factor;
-                            }
-                        }
-                        &dropped
-                    } else {
-                        &scores
-                    };
-                    let dv = &mut parts.dv[tile.start * value_width..];
-                    product(
-                        dv,
-                        value_width,
-                        true,
-                        T::one(),
-                        Matrix::new(used, tile.rows, keys, keys).transposed(),
-                        dout,
-                        false,
-                    );
-                    for (index, (p, slope)) in scores.chunks(keys).zip(slopes.chunks_mut(keys)).enumerate() {
-                        let row = row_of(index) * value_width..(row_of(index) + 1) * value_width;
-                        score_gradient(slope, p, dot(&o[row.clone()], &g[row]));
-                        if wants_bias {
-                            let start = (member * place.queries + tile.first + index) * place.keys + tile.start;
-                            parts.dscores[start..start + keys].copy_from_slice(slope);
-                        }
-                    }
-                    let (factor, dscores) = (T::of(call.scale), Matrix::new(&slopes, tile.rows, keys, keys));
-                    let dq = &mut parts.dq[member][tile.first * width..];
-                    product(dq, width, false, factor, dscores, inputs.k(place, tile, key_head), false);
-                    let dk = &mut parts.dk[tile.start * width..];
-                    product(dk, width, true, factor, dscores.transposed(), inputs.q(place, tile, head), false);
-                }
-            }
-            parts
+    let pass = Backward { inputs: &inputs, o, g, lse, wants_bias };
+    let (queries, keys) = (call.queries.offsets(), call.keys.offsets());
+    let (dq, (dk, (dv, dscores))) = HeadRows::build(queries, heads, width, |dq| {
+        HeadRows::build(keys, key_heads, width, |dk| {
+            HeadRows::build(keys, key_heads, value_width, |dv| -> Vec<Vec<T>> {
+                let tasks = (0..call.queries.segments() * key_heads).into_par_iter();
+                tasks.map(|task| pass.of_key_head(call.place(task / key_heads), task % key_heads, dq, dk, dv)).collect()
+            })
         })
-        .collect();
-    let mut gradients = bias_gradients(call, &parts, needs)?;
-    let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
-    for part in parts {
-        dq.extend(part.dq);
-        dk.push(part.dk);
-        dv.push(part.dv);
-    }
-    let whole =
-        |parts: &[Vec<T>], layout: &Layout, heads: usize, width: usize, needed: bool| -> Result<Option<Value>> {
-            let shape = [layout.tokens(), heads, width];
-            needed.then(|| value_as(assembled(parts, layout, heads, width), &shape, saved.q.dtype())).transpose()
-        };
-    gradients[0] = whole(&dq, &call.queries, heads, width, needs[0])?;
-    gradients[1] = whole(&dk, &call.keys, key_heads, width, needs[1])?;
-    gradients[2] = whole(&dv, &call.keys, key_heads, value_width, needs[2])?;
+    });
+    let mut gradients = bias_gradients(call, &dscores, needs)?;
+    let whole = |parts: Vec<T>, rows: usize, heads: usize, width: usize, needed: bool| -> Result<Option<Value>> {
+        needed.then(|| value_as(parts, &[rows, heads, width], saved.q.dtype())).transpose()
+    };
+    gradients[0] = whole(dq, call.queries.tokens(), heads, width, needs[0])?;
+    gradients[1] = whole(dk, call.keys.tokens(), key_heads, width, needs[1])?;
+    gradients[2] = whole(dv, call.keys.tokens(), key_heads, value_width, needs[2])?;
     Ok(gradients)
+}
+
+/// What the tasks of the backward pass read.
+struct Backward<'a, T> {
+    inputs: &'a Inputs<'a, T>,
+    o: &'a [T],
+    g: &'a [T],
+    lse: &'a [Vec<T>],
+    wants_bias: bool,
+}
+
+impl<T: Real> Backward<'_, T> {
+    /// Writes the gradients of a key head and of the query heads of its group; gives those of scores `[group, queries,
+    /// keys]` where a bias wants them.
+    fn of_key_head(
+        &self,
+        place: Place,
+        key_head: usize,
+        dq: &HeadRows<T>,
+        dk: &HeadRows<T>,
+        dv: &HeadRows<T>,
+    ) -> Vec<T> {
+        let Self { inputs, o, g, wants_bias, .. } = *self;
+        let call = inputs.call;
+        let Sizes { heads, key_heads, value_width, .. } = call.sizes;
+        let group = heads / key_heads;
+        let (mut dk, mut dv) = (dk.take(place.segment, key_head), dv.take(place.segment, key_head));
+        dk.clear(0, place.keys);
+        dv.clear(0, place.keys);
+        let mut dscores = vec![T::zero(); if wants_bias { group * place.queries * place.keys } else { 0 }];
+        let (mut scores, mut dropped, mut slopes, mut factors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for member in 0..group {
+            let head = key_head * group + member;
+            let lse = &self.lse[place.segment * heads + head];
+            let mut dq = dq.take(place.segment, head);
+            for tile in call.tiles(place) {
+                let keys = tile.keys();
+                if keys == 0 {
+                    dq.clear(tile.first, tile.rows);
+                    continue;
+                }
+                let row_of = |index: usize| (place.query_start + tile.first + index) * heads + head;
+                let dout = inputs.rows(g, place.query_start + tile.first, tile.rows, (head, heads), value_width);
+                inputs.scores(&mut scores, place, tile, head);
+                for (index, row) in scores.chunks_mut(keys).enumerate() {
+                    let level = lse[tile.first + index];
+                    if level == T::MINUS_INFINITY {
+                        row.fill(T::zero());
+                    } else {
+                        exp_sum(row, level);
+                    }
+                }
+                slopes.resize(tile.rows * keys, T::zero());
+                let values = inputs.v(place, tile, key_head).transposed();
+                product(&mut slopes, keys, false, T::one(), dout, values, false);
+                let used = if call.dropout.is_some() {
+                    factors.resize(keys, T::zero());
+                    dropped.clear();
+                    dropped.extend_from_slice(&scores);
+                    for (index, (row, slopes)) in dropped.chunks_mut(keys).zip(slopes.chunks_mut(keys)).enumerate() {
+                        inputs.dropout_row(&mut factors, place, tile, tile.first + index, head);
+                        for ((p, slope), factor) in row.iter_mut().zip(slopes).zip(&factors) {
+                            *p *= *factor;
+                            *slope *= *factor;
+                        }
+                    }
+                    &dropped
+                } else {
+                    &scores
+                };
+                dv.product(tile.start, true, T::one(), Matrix::new(used, tile.rows, keys, keys).transposed(), dout);
+                for (index, (p, slope)) in scores.chunks(keys).zip(slopes.chunks_mut(keys)).enumerate() {
+                    let row = row_of(index) * value_width..(row_of(index) + 1) * value_width;
+                    score_gradient(slope, p, dot(&o[row.clone()], &g[row]));
+                    if wants_bias {
+                        let start = (member * place.queries + tile.first + index) * place.keys + tile.start;
+                        dscores[start..start + keys].copy_from_slice(slope);
+                    }
+                }
+                let (factor, slopes) = (T::of(call.scale), Matrix::new(&slopes, tile.rows, keys, keys));
+                dq.product(tile.first, false, factor, slopes, inputs.k(place, tile, key_head));
+                dk.product(tile.start, true, factor, slopes.transposed(), inputs.q(place, tile, head));
+            }
+        }
+        dscores
+    }
 }
 
 vectorised! {
@@ -346,7 +324,7 @@ vectorised! {
 }
 
 /// Places for q, k and v, then the gradient of each bias: score gradients summed over the axes it is broadcast along.
-fn bias_gradients<T: Real>(call: &Call, parts: &[Parts<T>], needs: &[bool]) -> Result<Vec<Option<Value>>> {
+fn bias_gradients<T: Real>(call: &Call, parts: &[Vec<T>], needs: &[bool]) -> Result<Vec<Option<Value>>> {
     let Sizes { heads, key_heads, .. } = call.sizes;
     let group = heads / key_heads;
     let mut gradients = vec![None; needs.len()];
@@ -362,7 +340,7 @@ fn bias_gradients<T: Real>(call: &Call, parts: &[Parts<T>], needs: &[bool]) -> R
             if place.keys == 0 {
                 continue;
             }
-            for (index, row) in part.dscores.chunks(place.keys).enumerate() {
+            for (index, row) in part.chunks(place.keys).enumerate() {
                 let (member, query) = (index / place.queries, index % place.queries);
                 let start = start_of(dims, place.segment, task % key_heads * group + member, query);
                 total[start..start + place.keys].iter_mut().zip(row).for_each(|(sum, slope)| *sum += *slope);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::reference;
 use crate::kernel::{
-    Real, by_real, dot, ids, lane_sum_2, max, over_rows, over_rows_2, slice, sum, sum_exp, value_as, vectorised,
+    Real, by_real, dot, ids, lane_sum_2, max, over_rows, over_rows_2, slice, sum, sum_exp, unfilled, value_as,
+    vectorised,
 };
 use crate::{Error, Result, Tensor, Value};
 
@@ -163,13 +164,16 @@ fn backward<T: Real>(
     let (_, classes) = logits.dims2()?;
     slice!(x: T = logits);
     slice!(g: T = gradient);
-    let mut dx = vec![T::zero(); x.len()];
+    let mut dx = unfilled(x.len());
     over_rows(&mut dx, classes, |first, dx| {
         for (index, dx) in dx.chunks_mut(classes).enumerate() {
             let row = first + index;
-            if let Some(target) = targets[row] {
-                dx.copy_from_slice(&x[row * classes..(row + 1) * classes]);
-                row_gradient(dx, target, lse[row], smoothing, g[row]);
+            match targets[row] {
+                Some(target) => {
+                    dx.copy_from_slice(&x[row * classes..(row + 1) * classes]);
+                    row_gradient(dx, target, lse[row], smoothing, g[row]);
+                }
+                None => dx.fill(T::zero()),
             }
         }
     });

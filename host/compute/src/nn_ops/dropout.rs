@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use philox::Key;
 
-use crate::kernel::{Real, by_real, over_rows, slice, value_as};
+use crate::kernel::{Real, by_real, over_rows, slice, unfilled, value_as};
 use crate::layout::Layout;
 use crate::random::Rows;
 use crate::{Error, Result, Tensor, Value};
@@ -43,7 +43,7 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key, layout: Option<&Layout>) -> Resu
 fn keep<T: Real>(x: &Value, kept: &[u8], factor: f64) -> Result<Value> {
     slice!(elements: T = x);
     let factor = T::of(factor);
-    let mut y = vec![T::zero(); elements.len()];
+    let mut y = unfilled(elements.len());
     over_rows(&mut y, 1, |first, y| {
         for ((y, x), kept) in y.iter_mut().zip(&elements[first..]).zip(&kept[first..]) {
             *y = if *kept == 1 { *x * factor } else { T::zero() };

@@ -1,10 +1,12 @@
 //! A linear layer with its bias and activation as epilogue of the product.
 
+use rayon::prelude::*;
+
 use super::activation::{Activation, activate, activate_backward};
 use super::reference;
 use crate::kernel::{
-    FewRows, Matrix, Real, add_into, by_real, new_product, optional_slice, over_rows, over_rows_2, require_width,
-    rows_width, slice, sum_over_rows, value_as,
+    FewRows, Matrix, Real, add_into, by_real, new_product, new_product_and, new_product_then, optional_slice,
+    require_width, rows_per_task, rows_width, slice, sum_over_rows, unfilled, value_as,
 };
 use crate::{Error, Result, Tensor, Value};
 
@@ -99,52 +101,55 @@ fn forward<T: FewRows>(
     let Shape { rows, inner, outer, activation } = shape;
     slice!(elements: T = x);
     optional_slice!(bias: T = bias);
-    let mut before = match T::few_rows(elements, inner, weight)? {
-        Some(before) => before,
-        None => {
-            matrix!(weight: T = weight);
-            new_product(Matrix::new(elements, rows, inner, inner), weight.transposed())
-        }
-    };
     let mut dims = x.dims().to_vec();
     if let Some(last) = dims.last_mut() {
         *last = outer;
     }
-    if activation == Activation::None {
+    let add_bias = |rows: &mut [T]| {
         if let Some(bias) = bias {
-            over_rows(&mut before, outer, |_, chunk| chunk.chunks_mut(outer).for_each(|row| add_into(row, bias)));
+            rows.chunks_mut(outer).for_each(|row| add_into(row, bias));
         }
-        return Ok((value_as(before, &dims, x.dtype())?, None));
-    }
-    let mut y = vec![T::zero(); rows * outer];
-    over_rows_2(&mut before, outer, &mut y, outer, |_, before, y| {
-        for (before, y) in before.chunks_mut(outer).zip(y.chunks_mut(outer)) {
-            if let Some(bias) = bias {
-                add_into(before, bias);
-            }
-            activate(activation, before, y);
+    };
+    let finish = |before: &mut [T], y: &mut [T]| {
+        add_bias(before);
+        activate(activation, before, y);
+    };
+    let plain = activation == Activation::None;
+    let (before, y) = if let Some(mut before) = T::few_rows(elements, inner, weight)? {
+        if plain {
+            add_bias(&mut before);
+            (Vec::new(), before)
+        } else {
+            let mut y = unfilled(before.len());
+            finish(&mut before, &mut y);
+            (before, y)
         }
-    });
-    let before = if keeps { Some(value_as(before, &dims, T::DTYPE)?) } else { None };
+    } else {
+        matrix!(weight: T = weight);
+        let (x, weight) = (Matrix::new(elements, rows, inner, inner), weight.transposed());
+        if plain {
+            (Vec::new(), new_product_then(x, weight, |_, rows| add_bias(rows)))
+        } else {
+            new_product_and(x, weight, |_, before, y| finish(before, y))
+        }
+    };
+    let before = if keeps && !plain { Some(value_as(before, &dims, T::DTYPE)?) } else { None };
     Ok((value_as(y, &dims, x.dtype())?, before))
 }
 
 fn backward<T: Real>(saved: &Saved, gradient: &Value, shape: Shape, needs: &[bool]) -> Result<Vec<Option<Value>>> {
     let Shape { rows, inner, outer, activation } = shape;
     slice!(g: T = gradient);
-    let mut scaled = Vec::new();
-    let g = match saved.before {
+    let wants_bias = saved.bias.is_some() && needs[2];
+    let (scaled, sums) = match saved.before {
         Some(before) => {
             slice!(before: T = before);
-            scaled.resize(g.len(), T::zero());
-            over_rows(&mut scaled, outer, |first, dz| {
-                let range = first * outer..first * outer + dz.len();
-                activate_backward(activation, &before[range.clone()], &g[range], dz);
-            });
-            &scaled[..]
+            let (scaled, sums) = before_activation(activation, before, g, outer, wants_bias);
+            (Some(scaled), sums)
         }
-        None => g,
+        None => (None, wants_bias.then(|| column_sums(g, rows, outer))),
     };
+    let g = scaled.as_deref().unwrap_or(g);
     let mut gradients = vec![None; needs.len()];
     let dz = Matrix::new(g, rows, outer, outer);
     if needs[0] {
@@ -156,12 +161,41 @@ fn backward<T: Real>(saved: &Saved, gradient: &Value, shape: Shape, needs: &[boo
         let dw = new_product(dz.transposed(), Matrix::new(x, rows, inner, inner));
         gradients[1] = Some(value_as(dw, &[outer, inner], saved.weight.dtype())?);
     }
-    if let Some(bias) = saved.bias
-        && needs[2]
-    {
-        gradients[2] = Some(value_as(column_sums(g, rows, outer), &[outer], bias.dtype())?);
+    if let (Some(bias), Some(sums)) = (saved.bias, sums) {
+        gradients[2] = Some(value_as(sums, &[outer], bias.dtype())?);
     }
     Ok(gradients)
+}
+
+/// The gradient of what the activation saw, and its sum over the rows where that is wanted: one pass for both.
+fn before_activation<T: Real>(
+    activation: Activation,
+    before: &[T],
+    g: &[T],
+    width: usize,
+    wants_sums: bool,
+) -> (Vec<T>, Option<Vec<T>>) {
+    let mut dz = unfilled(g.len());
+    let step = rows_per_task(width) * width;
+    let parts: Vec<Vec<T>> = dz
+        .par_chunks_mut(step)
+        .zip(before.par_chunks(step).zip(g.par_chunks(step)))
+        .map(|(dz, (before, g))| {
+            activate_backward(activation, before, g, dz);
+            let mut sums = vec![T::zero(); if wants_sums { width } else { 0 }];
+            if wants_sums {
+                dz.chunks(width).for_each(|row| add_into(&mut sums, row));
+            }
+            sums
+        })
+        .collect();
+    let sums = wants_sums.then(|| {
+        parts.iter().fold(vec![T::zero(); width], |mut sums, part| {
+            add_into(&mut sums, part);
+            sums
+        })
+    });
+    (dz, sums)
 }
 
 /// The sum of all rows.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::reference;
 use crate::kernel::{
     Real, by_real, dot, optional_slice, over_rows_2, require_width, rows_width, slice, squares, sum, sum_of,
-    sum_over_rows, value_as, vectorised,
+    sum_over_rows, unfilled, value_as, vectorised,
 };
 use crate::{Error, Result, Tensor, Value};
 
@@ -150,8 +150,8 @@ fn forward<T: Real>(x: &Value, weight: Option<&Value>, bias: Option<&Value>, kin
     slice!(elements: T = x);
     optional_slice!(weight: T = weight);
     optional_slice!(bias: T = bias);
-    let mut y = vec![T::zero(); elements.len()];
-    let mut statistics = vec![T::zero(); elements.len().checked_div(width).unwrap_or(0) * 2];
+    let mut y = unfilled(elements.len());
+    let mut statistics = unfilled(elements.len().checked_div(width).unwrap_or(0) * 2);
     let count = T::of(width as f64);
     over_rows_2(&mut y, width, &mut statistics, 2, |first, y, statistics| {
         for (index, (y, statistics)) in y.chunks_mut(width).zip(statistics.chunks_mut(2)).enumerate() {
@@ -182,7 +182,7 @@ fn backward<T: Real>(
     slice!(g: T = gradient);
     optional_slice!(weight: T = weight);
     let count = T::of(width as f64);
-    let mut dx = vec![T::zero(); elements.len()];
+    let mut dx = unfilled(elements.len());
     crate::kernel::over_rows(&mut dx, width, |first, dx| {
         let mut normed = vec![T::zero(); width];
         for (index, dx) in dx.chunks_mut(width).enumerate() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reference;
-use crate::kernel::{Real, by_real, over_rows, slice, value_as};
+use crate::kernel::{Real, by_real, over_rows, slice, unfilled, value_as, vectorised};
 use crate::{Error, Result, Tensor, Value};
 
 /// Turns pairs of features by an angle that grows with the position: `x [n, h, d]`, one position per row.
@@ -82,25 +82,38 @@ fn turn<T: Real>(x: &Value, table: &Table, kind: Kind, direction: f64) -> Result
     slice!(elements: T = x);
     let (cosines, sines): (Vec<T>, Vec<T>) =
         table.turns.iter().map(|(c, s)| (T::of(*c), T::of(*s * direction))).unzip();
-    let mut y = elements.to_vec();
+    let mut y = unfilled(elements.len());
     over_rows(&mut y, heads * width, |first, y| {
+        y.copy_from_slice(&elements[first * heads * width..][..y.len()]);
         for (index, row) in y.chunks_mut(heads * width).enumerate() {
             let start = table.place_of_row[first + index] * half;
             let (cosines, sines) = (&cosines[start..start + half], &sines[start..start + half]);
             for head in row.chunks_mut(width) {
                 let turned = &mut head[..kind.rotary_dims];
                 if kind.interleaved {
-                    for ((pair, c), s) in turned.chunks_exact_mut(2).zip(cosines).zip(sines) {
-                        (pair[0], pair[1]) = (pair[0] * *c - pair[1] * *s, pair[1] * *c + pair[0] * *s);
-                    }
+                    turn_pairs(turned, cosines, sines);
                 } else {
                     let (a, b) = turned.split_at_mut(half);
-                    for (((a, b), c), s) in a.iter_mut().zip(b).zip(cosines).zip(sines) {
-                        (*a, *b) = (*a * *c - *b * *s, *b * *c + *a * *s);
-                    }
+                    turn_halves(a, b, cosines, sines);
                 }
             }
         }
     });
     value_as(y, x.dims(), x.dtype())
+}
+
+vectorised! {
+    fn turn_pairs<T>(turned: &mut [T], cosines: &[T], sines: &[T]) {
+        for ((pair, c), s) in turned.chunks_exact_mut(2).zip(cosines).zip(sines) {
+            (pair[0], pair[1]) = (pair[0] * *c - pair[1] * *s, pair[1] * *c + pair[0] * *s);
+        }
+    }
+}
+
+vectorised! {
+    fn turn_halves<T>(a: &mut [T], b: &mut [T], cosines: &[T], sines: &[T]) {
+        for (((a, b), c), s) in a.iter_mut().zip(b).zip(cosines).zip(sines) {
+            (*a, *b) = (*a * *c - *b * *s, *b * *c + *a * *s);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::reference;
 use crate::kernel::{
-    Real, by_real, dot, exp_sum, max, over_rows, rows_width, scale, slice, sum, sum_exp, value_as, vectorised,
+    Real, by_real, dot, exp_sum, max, over_rows, rows_width, scale, slice, sum, sum_exp, unfilled, value_as, vectorised,
 };
 use crate::{Result, Tensor, Value};
 
@@ -56,7 +56,7 @@ fn softmax_forward<T: Real>(x: &Value, width: usize) -> Result<Value> {
 fn softmax_backward<T: Real>(y: &Value, gradient: &Value, width: usize) -> Result<Value> {
     slice!(p: T = y);
     slice!(g: T = gradient);
-    let mut dx = vec![T::zero(); p.len()];
+    let mut dx = unfilled(p.len());
     over_rows(&mut dx, width, |first, dx| {
         for (index, dx) in dx.chunks_mut(width).enumerate() {
             let row = (first + index) * width..(first + index + 1) * width;
@@ -83,7 +83,7 @@ fn log_softmax_forward<T: Real>(x: &Value, width: usize) -> Result<Value> {
 fn log_softmax_backward<T: Real>(y: &Value, gradient: &Value, width: usize) -> Result<Value> {
     slice!(y_elements: T = y);
     slice!(g: T = gradient);
-    let mut dx = vec![T::zero(); y_elements.len()];
+    let mut dx = unfilled(y_elements.len());
     over_rows(&mut dx, width, |first, dx| {
         for (index, dx) in dx.chunks_mut(width).enumerate() {
             let row = (first + index) * width..(first + index + 1) * width;

@@ -3,7 +3,7 @@
 use candle_core::WithDType;
 use rayon::prelude::*;
 
-use crate::kernel::{Blocks, CHUNK, Real, add_into, by_element, by_real, on_cpu, value_of, with_slice};
+use crate::kernel::{Blocks, CHUNK, Real, add_into, by_element, by_real, on_cpu, unfilled, value_of, with_slice};
 use crate::{Device, Result, Tensor, Value};
 
 fn device_indices(indices: &[u32], device: &Device) -> Result<Value> {
@@ -23,7 +23,7 @@ pub(crate) fn gather_rows(value: &Value, axis: usize, indices: &[u32]) -> Result
 
 fn gathered<T: WithDType>(x: &[T], blocks: Blocks, indices: &[u32]) -> Vec<T> {
     let Blocks { before, len, after } = blocks;
-    let mut out = vec![T::zero(); before * indices.len() * after];
+    let mut out = unfilled(before * indices.len() * after);
     if out.is_empty() {
         return out;
     }

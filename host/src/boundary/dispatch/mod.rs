@@ -18,6 +18,7 @@ mod spatial;
 use std::sync::{Arc, LazyLock};
 
 use compute::Tensor;
+use compute::profile::{Phase, timed};
 use lacuna_abi::{Attribute, Handle, Place};
 
 use self::arguments::Arguments;
@@ -180,7 +181,7 @@ unsafe fn run(request: &Request) -> Outcome {
     let arguments = unsafe { Arguments::new(name, inputs, attributes, &frame) };
     let results = match &frame.call().options().outcomes {
         Some(outcomes) if Outcomes::concerns(request.number) => kept(outcomes, request.number, &arguments, operator)?,
-        _ => (operator.run)(&arguments)?,
+        _ => timed(name, Phase::Forward, || (operator.run)(&arguments))?,
     };
     let found = match &results {
         Results::One(_) => 1,
