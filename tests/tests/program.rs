@@ -128,3 +128,62 @@ fn new_plugins_overwrite_nothing_and_have_good_names() {
     let neither = sandbox.run(&["plugins", "new", "other"]);
     assert_eq!(neither.code, Some(2), "{}", neither.err);
 }
+
+#[test]
+fn a_causal_model_continues_texts() {
+    let sandbox = Sandbox::new("clm");
+    let experiment = std::fs::read_to_string(sandbox.file("tiny.toml")).expect("the experiment can be read");
+    sandbox.write(
+        "tiny.toml",
+        experiment.replace("[model.encoder]", "[model.decoder]\ncausal = true\nmaximum_length = 40"),
+    );
+    let _ = sandbox.run(&["run", "tiny.toml", "--out", "one"]).ended(0);
+
+    let arguments =
+        ["--json", "generate", "one", "--prompt", "the king", "--prompt", "a", "--tokens", "9", "--ignore-end"];
+    let generate = |more: &[&str]| sandbox.run(&[&arguments[..], more].concat()).ended(0).json();
+    let first = generate(&["--seed", "5"]);
+    for (text, prompt) in [("texts", 2), ("tokens", 2), ("prompt_ids", 2), ("ended", 2)] {
+        assert_eq!(first[text].as_array().map(Vec::len), Some(prompt), "{first}");
+    }
+    assert!(first["tokens"][0].as_array().is_some_and(|tokens| tokens.len() == 9), "{first}");
+    assert!(first["milliseconds_per_token"].as_f64().is_some_and(|time| time > 0.0), "{first}");
+    assert!(first["seconds"].as_f64() >= first["prefill_seconds"].as_f64(), "{first}");
+    assert_eq!(first["tokens"], generate(&["--seed", "5", "--batch", "1"])["tokens"]);
+    assert_ne!(first["tokens"], generate(&["--seed", "6"])["tokens"]);
+    assert_eq!(generate(&["--greedy"])["tokens"], generate(&["--temperature", "0", "--precision", "f32"])["tokens"]);
+    assert_eq!(generate(&["--greedy"])["tokens"], generate(&["--top-k", "1"])["tokens"]);
+
+    let ids = format!("{{\"input_ids\": {}}}\n{{\"input_ids\": {}}}\n", first["prompt_ids"][0], first["prompt_ids"][1]);
+    sandbox.write("prompts.jsonl", ids);
+    let given =
+        ["--json", "generate", "one", "--prompt-ids", "prompts.jsonl", "--tokens", "9", "--ignore-end", "--seed", "5"];
+    assert_eq!(sandbox.run(&given).ended(0).json()["tokens"], first["tokens"]);
+    let long = ["--json", "generate", "one", "--prompt", "the king", "--prompt", "a", "--tokens", "90", "--ignore-end"];
+    let long = sandbox.run(&long).ended(0).json();
+    assert_eq!(long["ended"], serde_json::json!(["length", "length"]), "{long}");
+    let plain = sandbox.run(&["generate", "one", "--prompt", "the king", "--tokens", "4"]).ended(0).out;
+    assert!(plain.starts_with("the king"), "{plain}");
+
+    let long = "king ".repeat(20);
+    let cases: [(&[&str], &str); 6] = [
+        (&["generate", "one", "--prompt", &long], "the model reads at most 40"),
+        (&["generate", "one", "--role", "encoder"], "it has `decoder`"),
+        (&["generate", "one", "--top-p", "1.5"], "give a share above 0, at most 1"),
+        (&["generate", "one", "--temperature", "-1"], "the temperature is -1"),
+        (&["generate", "one", "--prompt-ids", "text.txt"], "a line is {\"input_ids\": [5, 17, 30]}"),
+        (&["generate", "one", "--checkpoint", "first"], "last"),
+    ];
+    for (arguments, words) in cases {
+        let ran = sandbox.run(arguments).ended(2);
+        assert!(ran.error().contains(words), "{}\nno `{words}` in {}", ran.command, ran.err);
+    }
+}
+
+#[test]
+fn a_model_that_sees_what_comes_after_continues_nothing() {
+    let sandbox = Sandbox::new("mlm");
+    let _ = sandbox.run(&["run", "tiny.toml", "--out", "one", "run.steps=1"]).ended(0);
+    let error = sandbox.run(&["generate", "one", "--prompt", "the king"]).ended(2).error();
+    assert!(error.contains("not causal") && error.contains("--fill"), "{error}");
+}

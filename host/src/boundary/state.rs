@@ -254,3 +254,89 @@ fn taken(name: &str, entry: &Entry) -> Error {
     Error::new("state/kind", format!("`{name}` of the state holds {}", entry.kind()))
         .with_help("give different things different names")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use compute::Device;
+
+    use super::*;
+
+    fn rows(data: &[f32]) -> Tensor {
+        Tensor::from_slice(data, &[data.len(), 1], &Device::Cpu).unwrap()
+    }
+
+    fn numbers(tensor: &Tensor) -> Vec<f32> {
+        tensor.value().flatten_all().and_then(|value| value.to_vec1()).unwrap()
+    }
+
+    #[test]
+    fn rows_count_once_the_step_has_succeeded() {
+        let state = State::new(2, 1);
+        let first = state.layout(&[2, 1], &[7, 8]).unwrap();
+        assert_eq!(first.positions(), [0, 1, 0]);
+        let (all, layout) = state.append("a", &rows(&[1., 2., 3.]), &first).unwrap();
+        assert_eq!((numbers(&all), layout.row_keys()), (vec![1., 2., 3.], [7, 8].as_slice()));
+        assert_eq!(state.append("a", &rows(&[1., 2., 3.]), &first).unwrap_err().code, "state/twice");
+        state.end_step(&first, true);
+
+        let failed = state.layout(&[1, 1], &[7, 8]).unwrap();
+        assert_eq!(failed.positions(), [2, 1]);
+        let _ = state.append("a", &rows(&[-1., -2.]), &failed).unwrap();
+        state.end_step(&failed, false);
+        assert_eq!(state.lengths(), [2, 1]);
+
+        let next = state.layout(&[0, 2], &[7, 8]).unwrap();
+        let (all, _) = state.append("a", &rows(&[4., 5.]), &next).unwrap();
+        assert_eq!(numbers(&all), [1., 2., 3., 4., 5.]);
+        state.end_step(&next, true);
+        assert_eq!(state.select(&[1, 0, 1]).unwrap().lengths(), [3, 2, 3]);
+    }
+
+    #[test]
+    fn tensors_of_a_fixed_size_are_replaced() {
+        let state = State::new(2, 1);
+        assert!(state.get("b").unwrap().is_none());
+        state.set("b", &rows(&[1., 2.])).unwrap();
+        state.set("b", &rows(&[3., 4.])).unwrap();
+        let turned = state.select(&[1, 0]).unwrap();
+        assert_eq!(numbers(&turned.get("b").unwrap().unwrap()), [4., 3.]);
+        assert_eq!(state.set("b", &rows(&[1.])).unwrap_err().code, "tensor/shape");
+        let layout = state.layout(&[1, 1], &[0, 1]).unwrap();
+        assert_eq!(state.append("b", &rows(&[1., 2.]), &layout).unwrap_err().code, "state/kind");
+        assert!(state.layout(&[1], &[0]).is_err() && state.select(&[2]).is_err());
+    }
+
+    #[test]
+    fn double_precision_and_masks_over_rows_take_the_general_way() {
+        let tensor = |count: usize, dtype| {
+            let data: Vec<f32> = (0..count * 4).map(|index| (index as f32 * 0.7).sin()).collect();
+            ops::cast(&Tensor::from_slice(&data, &[count, 1, 4], &Device::Cpu).unwrap(), dtype).unwrap()
+        };
+        let mut results = Vec::new();
+        for dtype in [DType::F32, DType::F64] {
+            let (state, whole) = (State::new(1, 1), tensor(3, dtype));
+            for count in [2, 1] {
+                let layout = state.layout(&[count], &[0]).unwrap();
+                let start = state.lengths()[0];
+                let x = Tensor::constant(whole.value().narrow(0, start, count).unwrap());
+                let visible = Tensor::truth(
+                    compute::Value::from_slice(&[1_u8, 0, 1][..start + count], start + count, &Device::Cpu).unwrap(),
+                );
+                let mask = Mask::causal().and(&Mask::keys(&visible).unwrap());
+                let attended = state.attend("c", (&x, &x, &x), &layout, &mask, 0.5).unwrap();
+                state.end_step(&layout, true);
+                assert_eq!(attended.dtype(), dtype);
+                results.push(numbers(&ops::cast(&attended, DType::F32).unwrap()));
+            }
+            // Keys 1 and 3 are seen by the last query.
+            let layout = Layout::new(&[3], &[0]).unwrap();
+            let visible = Tensor::truth(compute::Value::from_slice(&[1_u8, 0, 1], 3, &Device::Cpu).unwrap());
+            let mask = Mask::causal().and(&Mask::keys(&visible).unwrap());
+            let expected = nn_ops::attention(&whole, &whole, &whole, &layout, &layout, &mask, 0.5, None).unwrap();
+            let expected = numbers(&ops::cast(&expected, DType::F32).unwrap());
+            let found = results.last().unwrap();
+            assert!(found.iter().zip(&expected[8..]).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}, {expected:?}");
+        }
+    }
+}
