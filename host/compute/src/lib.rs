@@ -5,6 +5,8 @@
 //! Each operation here is one item: a function that computes the value and records its backward, and a test against
 //! finite differences in f64. An operation without a backward fails when it is applied to something that needs one.
 
+#[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
+mod cuda;
 pub mod device;
 mod error;
 mod inplace;

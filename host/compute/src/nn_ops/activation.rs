@@ -1,6 +1,6 @@
 //! Activations as epilogues of a product, and gated linear units.
 
-use super::reference;
+use super::on_device;
 use crate::kernel::{Real, by_real, over_rows, rows_width, slice, unfilled, value_as, vectorised};
 use crate::{Error, Result, Tensor, Value};
 
@@ -128,8 +128,8 @@ pub fn glu(x: &Tensor, activation: Activation) -> Result<Tensor> {
         return Err(Error::shape("glu", format!("the last axis of {:?} is odd", x.dims()))
             .with_help("the layer before a gated unit gives gate and value side by side: twice the width"));
     }
-    if !x.device().is_cpu() {
-        return reference::glu(x, activation);
+    if on_device::is_other(x.device()) {
+        return on_device::glu(x, activation);
     }
     let y = by_real!(x.value().dtype(), T => glu_forward::<T>(x.value(), double / 2, activation)?);
     let saved = x.value().clone();

@@ -6,7 +6,7 @@ use philox::Key;
 
 use super::attention_call::Call;
 use super::attention_kernel::{Saved, backward, forward};
-use super::attention_maps::attention_maps;
+use super::on_device;
 use crate::kernel::by_real;
 use crate::layout::Layout;
 use crate::mask::Mask;
@@ -38,8 +38,8 @@ pub fn attention(
 ) -> Result<Tensor> {
     const NAME: &str = "attention";
     let call = Call::checked(NAME, (q, k, v), queries, keys, mask, scale, dropout)?;
-    if !q.device().is_cpu() {
-        return Ok(attention_maps(q, k, v, queries, keys, mask, scale, dropout)?.0);
+    if on_device::is_other(q.device()) {
+        return on_device::attention(q, k, v, queries, keys, mask, scale, dropout);
     }
     let biases = mask.biases();
     let mut inputs = vec![q, k, v];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::reference;
+use super::on_device;
 use crate::kernel::{
     Real, by_real, dot, ids, lane_sum_2, max, over_rows, over_rows_2, slice, sum, sum_exp, unfilled, value_as,
     vectorised,
@@ -24,8 +24,8 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, ignore: i64, smoothing: 
     const NAME: &str = "cross_entropy";
     let (rows, classes) = matrix_dims(NAME, logits)?;
     let targets = checked_targets(NAME, targets, rows, classes, ignore, smoothing)?;
-    if !logits.device().is_cpu() {
-        return reference::cross_entropy(logits, &targets, smoothing);
+    if on_device::is_other(logits.device()) {
+        return on_device::cross_entropy(logits, &targets, smoothing);
     }
     let x = logits.value().clone();
     by_real!(x.dtype(), T => {
@@ -50,8 +50,8 @@ pub fn soft_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
         return Err(Error::shape(NAME, format!("logits {:?} and targets {:?} differ", logits.dims(), targets.dims()))
             .with_help("soft targets are one distribution for each row of logits"));
     }
-    if !logits.device().is_cpu() {
-        return reference::soft_cross_entropy(logits, targets);
+    if on_device::is_other(logits.device()) {
+        return on_device::soft_cross_entropy(logits, targets);
     }
     let (x, p) = (logits.value().clone(), targets.value().clone());
     by_real!(x.dtype(), T => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use philox::Key;
 
+use super::on_device;
 use crate::kernel::{Real, by_real, over_rows, slice, unfilled, value_as};
 use crate::layout::Layout;
 use crate::random::Rows;
@@ -27,6 +28,11 @@ pub fn dropout(x: &Tensor, rate: f64, key: Key, layout: Option<&Layout>) -> Resu
         return Ok(x.clone());
     }
     let rows = Rows::new(NAME, key, x.dims(), layout)?;
+    if on_device::is_other(x.device())
+        && let Some(y) = on_device::dropout(x, rate, key, layout)?
+    {
+        return Ok(y);
+    }
     let kept = Arc::new(rows.bernoulli(1.0 - rate));
     let factor = 1.0 / (1.0 - rate);
     let apply = move |x: &Value| -> Result<Value> {

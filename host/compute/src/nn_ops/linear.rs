@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::activation::{Activation, activate, activate_backward};
-use super::reference;
+use super::on_device;
 use crate::kernel::{
     FewRows, Matrix, Real, add_into, by_real, new_product, new_product_and, new_product_then, optional_slice,
     require_width, rows_per_task, rows_width, slice, sum_over_rows, unfilled, value_as,
@@ -35,8 +35,8 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Ac
         );
     }
     require_width("linear", "the bias", bias, outer, x)?;
-    if !x.device().is_cpu() {
-        return reference::linear(x, weight, bias, activation);
+    if on_device::is_other(x.device()) {
+        return on_device::linear(x, weight, bias, activation);
     }
     let shape = Shape { rows, inner, outer, activation };
     let bias_value = bias.map(|bias| bias.value().clone());

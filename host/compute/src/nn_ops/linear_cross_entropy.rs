@@ -2,7 +2,7 @@
 
 use super::cross_entropy::{checked_targets, matrix_dims, row_gradient, row_loss, rows_in_groups};
 use super::linear::{column_sums, matrix};
-use super::reference;
+use super::on_device;
 use crate::kernel::{
     Matrix, Real, add_into, by_real, optional_slice, over_rows, product, require_width, slice, value_as,
 };
@@ -41,9 +41,8 @@ pub fn linear_cross_entropy(
     }
     require_width(NAME, "the bias", bias, classes, weight)?;
     let targets = checked_targets(NAME, targets, rows, classes, ignore, smoothing)?;
-    if !hidden.device().is_cpu() {
-        let logits = reference::linear(hidden, weight, bias, super::Activation::None)?;
-        return reference::cross_entropy(&logits, &targets, smoothing);
+    if on_device::is_other(hidden.device()) {
+        return on_device::linear_cross_entropy(hidden, weight, bias, &targets, smoothing, chunk);
     }
     let head = Head {
         hidden: hidden.value().clone(),

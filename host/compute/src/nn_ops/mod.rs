@@ -2,7 +2,7 @@
 //!
 //! Kernels run in f32, or in f64 for f64 inputs; bf16 and f16 go through f32. Sums have a fixed shape (sixteen lanes inside
 //! a row, fixed chunks of rows), so results depend neither on the number of threads nor on the width of the vectors.
-//! On other devices than the CPU the written-out references in [mod@reference] run instead.
+//! On CUDA devices kernels of their own run, on others the written-out references in [mod@reference].
 
 mod activation;
 mod attention;
@@ -16,6 +16,7 @@ mod embedding;
 mod linear;
 mod linear_cross_entropy;
 mod norm;
+mod on_device;
 pub mod reference;
 mod rotary;
 mod softmax;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::reference;
+use super::on_device;
 use crate::kernel::{
     Real, by_real, dot, optional_slice, over_rows_2, require_width, rows_width, slice, squares, sum, sum_of,
     sum_over_rows, unfilled, value_as, vectorised,
@@ -85,8 +85,8 @@ fn normalise(
         );
         return Err(Error::shape(name, fact).with_help("both are the same rows of the same width"));
     }
-    if !x.device().is_cpu() {
-        return reference::normalise(x, residual, weight, bias, eps, centered);
+    if on_device::is_other(x.device()) {
+        return on_device::normalise(name, x, residual, weight, bias, eps, centered);
     }
     let total = match residual {
         Some(residual) => sum_of(x.value(), residual.value())?,

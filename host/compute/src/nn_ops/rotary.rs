@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::reference;
+use super::on_device;
 use crate::kernel::{Real, by_real, over_rows, slice, unfilled, value_as, vectorised};
 use crate::{Error, Result, Tensor, Value};
 
@@ -35,8 +35,8 @@ pub fn rotary(x: &Tensor, positions: &[u32], base: f64, interleaved: bool, rotar
         return Err(Error::argument(NAME, format!("base {base} is not a positive number")));
     }
     let table = Arc::new(table(positions, base, rotary_dims));
-    if !x.device().is_cpu() {
-        return reference::rotary(x, &table, interleaved, rotary_dims);
+    if on_device::is_other(x.device()) {
+        return on_device::rotary(x, &table, interleaved, rotary_dims);
     }
     let kind = Kind { interleaved, rotary_dims };
     let y = by_real!(x.value().dtype(), T => turn::<T>(x.value(), &table, kind, 1.0)?);

@@ -1,6 +1,6 @@
 //! Softmax and log-softmax over the last axis.
 
-use super::reference;
+use super::on_device;
 use crate::kernel::{
     Real, by_real, dot, exp_sum, max, over_rows, rows_width, scale, slice, sum, sum_exp, unfilled, value_as, vectorised,
 };
@@ -14,8 +14,8 @@ use crate::{Result, Tensor, Value};
 /// When `x` has no axis or is not floating.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
     let (_, width) = rows_width("softmax", x)?;
-    if !x.device().is_cpu() {
-        return reference::softmax(x);
+    if on_device::is_other(x.device()) {
+        return on_device::softmax(x);
     }
     let y = by_real!(x.value().dtype(), T => softmax_forward::<T>(x.value(), width)?);
     let saved = y.clone();
@@ -30,8 +30,8 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
 /// As [`softmax`].
 pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
     let (_, width) = rows_width("log_softmax", x)?;
-    if !x.device().is_cpu() {
-        return reference::log_softmax(x);
+    if on_device::is_other(x.device()) {
+        return on_device::log_softmax(x);
     }
     let y = by_real!(x.value().dtype(), T => log_softmax_forward::<T>(x.value(), width)?);
     let saved = y.clone();

@@ -40,6 +40,8 @@ pub use elementwise::{
 pub use extremes::{argmax, argmin, max, min};
 pub use index::{gather, index_select, masked_select, nonzero, one_hot};
 pub use loss::{bce_with_logits, cosine_similarity, huber, info_nce, kl_div, l1, mse, smooth_l1};
+#[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
+pub(crate) use matmul::product;
 pub use matmul::{dot, matmul, outer};
 pub use reduce::{count_true, mean, mean_all, sum, sum_all};
 pub use scan::{cumsum, logsumexp, prod};

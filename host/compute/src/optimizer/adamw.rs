@@ -85,6 +85,14 @@ pub(super) struct Coefficients {
     root: f64,
 }
 
+#[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
+impl From<Coefficients> for crate::cuda::Rates {
+    fn from(c: Coefficients) -> Self {
+        let Coefficients { betas, epsilon, keep, rate, root } = c;
+        Self { betas, epsilon, keep, rate, root }
+    }
+}
+
 impl Rule<2> for AdamWSettings {
     type Coefficients = Coefficients;
 
@@ -112,6 +120,10 @@ impl Rule<2> for AdamWSettings {
     }
 
     fn plain(c: Coefficients, value: &Value, gradient: &Value, moments: &[Value; 2]) -> Result<(Value, [Value; 2])> {
+        #[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
+        if let Some(changed) = crate::cuda::adamw(c.into(), value, gradient, moments)? {
+            return Ok(changed);
+        }
         let first = ((&moments[0] * c.betas.0)? + (gradient * (1.0 - c.betas.0))?)?;
         let second = ((&moments[1] * c.betas.1)? + (gradient.sqr()? * (1.0 - c.betas.1))?)?;
         let divisor = ((second.sqrt()? * c.root)? + c.epsilon)?;
