@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
 /// The types of elements that each file is compiled for, as the end of file names and as the files know them.
-const TYPES: [(&str, &str); 4] = [("f32", "LACUNA_F32"), ("f64", "LACUNA_F64"), ("bf16", "LACUNA_BF16"), ("f16", "LACUNA_F16")];
+const TYPES: [(&str, &str); 4] =
+    [("f32", "LACUNA_F32"), ("f64", "LACUNA_F64"), ("bf16", "LACUNA_BF16"), ("f16", "LACUNA_F16")];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -40,7 +41,8 @@ fn fail(text: &str) -> ! {
 }
 
 fn kernel_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| fail(&format!("can't list {}: {error}", folder.display())));
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| fail(&format!("can't list {}: {error}", folder.display())));
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|end| end == "cu"))

@@ -33,7 +33,13 @@ struct Prepared {
 
 /// The output of attention, or `None` for what the kernels don't take: heads of more than 256 features, several dense masks or
 /// biases, no rows. `biases` are those of the mask, which get gradients.
-pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, biases: &[&Tensor], request: Request) -> Result<Option<Tensor>> {
+pub(crate) fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    biases: &[&Tensor],
+    request: Request,
+) -> Result<Option<Tensor>> {
     if ![q, k, v].iter().all(|tensor| takes(tensor.value())) {
         return Ok(None);
     }

@@ -29,7 +29,14 @@ impl Tiling {
 
     /// The tiling for these widths of q and v, numbers of `bytes` each, at most `limit` bytes and segments of at most
     /// `longest` rows; `None` when nothing fits.
-    pub(super) fn of(width: usize, value_width: usize, bytes: usize, limit: usize, longest: usize, backward: bool) -> Option<Self> {
+    pub(super) fn of(
+        width: usize,
+        value_width: usize,
+        bytes: usize,
+        limit: usize,
+        longest: usize,
+        backward: bool,
+    ) -> Option<Self> {
         let (q, v) = (width | 1, value_width | 1);
         let widest = width.max(value_width);
         let shared = |tile: usize| {

@@ -3,7 +3,8 @@
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop, ValidAsZeroBits,
+    CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
+    ValidAsZeroBits,
 };
 use candle_core::cuda_backend::{CudaDType, CudaStorageSlice};
 use candle_core::op::BackpropOp;
@@ -73,7 +74,9 @@ pub(super) fn run<C: Call + DeviceRepr, const I: usize, const O: usize>(
     drop(uses);
     let made = storages.into_iter().zip(outputs).map(|(storage, output)| {
         let pair = storage.zip(output);
-        Ok(pair.map(|(storage, output)| Value::from_storage(Storage::Cuda(storage), output.shape, BackpropOp::none(), false)))
+        Ok(pair.map(|(storage, output)| {
+            Value::from_storage(Storage::Cuda(storage), output.shape, BackpropOp::none(), false)
+        }))
     });
     collected(made)
 }

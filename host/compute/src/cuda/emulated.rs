@@ -67,7 +67,8 @@ pub(super) fn run<C: Call, const I: usize, const O: usize>(
     outputs: [Option<Output>; O],
     call: impl FnOnce([Pointer; I], [Pointer; O]) -> C,
 ) -> Result<[Option<Value>; O]> {
-    let copied = |value: &Value| by_element!(value.dtype(), T => { slice!(elements: T = value); Buffer::holding(elements) });
+    let copied =
+        |value: &Value| by_element!(value.dtype(), T => { slice!(elements: T = value); Buffer::holding(elements) });
     let mut from = [0; I];
     let mut held = Vec::with_capacity(I);
     for (place, input) in from.iter_mut().zip(inputs) {

@@ -78,7 +78,8 @@ impl<'a> Launch<'a> {
         for input in inputs {
             held.push(input.map(Value::contiguous).transpose()?);
         }
-        let device = held[0].as_ref().ok_or_else(|| fault(format!("{} has no first input", self.name)))?.device().clone();
+        let device =
+            held[0].as_ref().ok_or_else(|| fault(format!("{} has no first input", self.name)))?.device().clone();
         if self.grid.contains(&0) {
             let zeros = |output: Option<Output>| -> Result<Option<Value>> {
                 Ok(output.map(|output| Value::zeros(output.shape, output.dtype, &device)).transpose()?)
@@ -86,7 +87,10 @@ impl<'a> Launch<'a> {
             return collected(outputs.into_iter().map(zeros));
         }
         if self.grid[1] > MOST_ROWS || u32::try_from(self.grid[0]).is_err() {
-            return Err(fault(format!("{} over a grid of {:?} blocks is more than a device takes", self.name, self.grid)));
+            return Err(fault(format!(
+                "{} over a grid of {:?} blocks is more than a device takes",
+                self.name, self.grid
+            )));
         }
         match &device {
             #[cfg(feature = "cuda")]
@@ -118,8 +122,7 @@ impl<'a> Launch<'a> {
 /// Results in an array.
 pub(super) fn collected<T, const N: usize>(results: impl Iterator<Item = Result<T>>) -> Result<[T; N]> {
     let all: Vec<T> = results.collect::<Result<_>>()?;
-    all.try_into()
-        .map_err(|_| Error::Device { operation: "kernel", fact: "outputs were lost on the way".to_owned() })
+    all.try_into().map_err(|_| Error::Device { operation: "kernel", fact: "outputs were lost on the way".to_owned() })
 }
 
 /// The most bytes of shared memory that a block may have.

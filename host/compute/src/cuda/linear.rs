@@ -24,7 +24,12 @@ fn code(activation: Activation) -> i64 {
 /// `f(x weightᵀ + bias)`, or `None` for values the kernels don't take.
 ///
 /// The product before bias and activation is kept for the backward pass; with no activation nothing beside the inputs.
-pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Option<Tensor>> {
+pub(crate) fn linear(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    activation: Activation,
+) -> Result<Option<Tensor>> {
     if !takes(x.value()) || !takes(weight.value()) {
         return Ok(None);
     }
@@ -92,7 +97,9 @@ pub(crate) fn glu(x: &Tensor, activation: Activation) -> Result<Option<Tensor>> 
     }
     let y = gated(x.value(), None, activation)?;
     let saved = x.value().clone();
-    Ok(Some(Tensor::from_op("glu", y, &[x], move |gradient, _| Ok(vec![Some(gated(&saved, Some(gradient), activation)?)]))))
+    Ok(Some(Tensor::from_op("glu", y, &[x], move |gradient, _| {
+        Ok(vec![Some(gated(&saved, Some(gradient), activation)?)])
+    })))
 }
 
 fn gated(x: &Value, gradient: Option<&Value>, activation: Activation) -> Result<Value> {

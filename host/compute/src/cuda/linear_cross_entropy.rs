@@ -49,7 +49,9 @@ pub(crate) fn linear_cross_entropy(
     };
     let head = Arc::new(head);
     let (loss, lse) = head.forward()?;
-    Ok(Some(Tensor::from_op("linear_cross_entropy", loss, &inputs, move |gradient, needs| head.backward(&lse, gradient, needs))))
+    Ok(Some(Tensor::from_op("linear_cross_entropy", loss, &inputs, move |gradient, needs| {
+        head.backward(&lse, gradient, needs)
+    })))
 }
 
 /// One chunk of labelled rows.

@@ -63,7 +63,8 @@ pub(crate) fn normalise(
     let residual_slots = 1 + usize::from(residual.is_some());
     let dtypes: Vec<_> = [weight, bias].into_iter().flatten().map(|tensor| tensor.value().dtype()).collect();
     // Where the sums of weight and of bias go among the gradients.
-    let places: Vec<usize> = [weight, bias].iter().enumerate().filter(|(_, given)| given.is_some()).map(|(i, _)| i).collect();
+    let places: Vec<usize> =
+        [weight, bias].iter().enumerate().filter(|(_, given)| given.is_some()).map(|(i, _)| i).collect();
     let backward = move |normed: Option<&Value>, sum: Option<&Value>, needs: &[bool]| -> Result<Vec<Option<Value>>> {
         let mut gradients = vec![None; needs.len()];
         let dx = match normed {

@@ -39,7 +39,10 @@ pub(super) fn column_sums(x: &Value) -> Result<Value> {
 /// The sum of chunks `[chunks, width]`, `[width]`; `elements` is the type that the other kernels of this call take.
 pub(super) fn totals(parts: &Value, elements: DType) -> Result<Value> {
     let (chunks, width) = rows_width(parts);
-    let launch = Launch { grid: [width.div_ceil(256), 1], ..Launch::by_columns(Module::Sums, "column_totals", elements, 1, 256) };
+    let launch = Launch {
+        grid: [width.div_ceil(256), 1],
+        ..Launch::by_columns(Module::Sums, "column_totals", elements, 1, 256)
+    };
     launch.run_one([Some(parts)], Output::new(parts.dtype(), &[width]), |[parts], totals| ColumnTotals {
         parts,
         totals,

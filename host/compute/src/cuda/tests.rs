@@ -106,9 +106,13 @@ fn rows_over_several_chunks_and_blocks() {
             |x| reference::linear(&x[0], &x[1], Some(&x[2]), Activation::Gelu),
         );
         let inputs = cast(&[random(&[7, 700], 8)], kind);
-        check_same(&format!("glu {kind:?}"), &inputs, tolerance, |x| nn_ops::glu(&x[0], Activation::Silu), |x| {
-            reference::glu(&x[0], Activation::Silu)
-        });
+        check_same(
+            &format!("glu {kind:?}"),
+            &inputs,
+            tolerance,
+            |x| nn_ops::glu(&x[0], Activation::Silu),
+            |x| reference::glu(&x[0], Activation::Silu),
+        );
         let targets = [Some(999), None, Some(0), Some(512)];
         let ids = Tensor::from_slice(&[999_i64, -100, 0, 512], &[4], &Device::Cpu).unwrap();
         let logits = cast(&[random(&[4, 1000], 9)], kind);

@@ -22,7 +22,7 @@ pub(crate) use blocks::{Blocks, lines};
 pub(crate) use few_rows::FewRows;
 pub(crate) use head_rows::{HeadPart, HeadRows};
 pub(crate) use loops::{add_into, dot, exp_sum, lane_sum, lane_sum_2, max, scale, squares, sum, sum_exp};
-pub(crate) use parallel::{CHUNK, map, over_rows, over_rows_2, rows_per_task, sum_over_rows, zip};
+pub(crate) use parallel::{CHUNK, map, over_rows, over_rows_2, over_rows_and_sum, rows_per_task, sum_over_rows, zip};
 pub(crate) use product::{Matrix, new_product, new_product_and, new_product_then, product};
 pub(crate) use real::Real;
 pub(crate) use simd::vectorised;

@@ -59,8 +59,36 @@ pub(crate) fn sum_over_rows<T: Real>(
             sums
         })
         .collect();
-    let mut total = vec![T::zero(); width * parts];
-    for part in sums {
+    added(sums, width * parts)
+}
+
+/// As [`over_rows`]; `work(first row, chunk, sums)` also adds to `sums` numbers, which are those of all chunks in the end.
+pub(crate) fn over_rows_and_sum<T: Real>(
+    out: &mut [T],
+    width: usize,
+    sums: usize,
+    work: impl Fn(usize, &mut [T], &mut [T]) + Send + Sync,
+) -> Vec<T> {
+    if out.is_empty() {
+        return vec![T::zero(); sums];
+    }
+    let rows = rows_per_task(width);
+    let parts: Vec<Vec<T>> = out
+        .par_chunks_mut(rows * width)
+        .enumerate()
+        .map(|(chunk, out)| {
+            let mut part = vec![T::zero(); sums];
+            work(chunk * rows, out, &mut part);
+            part
+        })
+        .collect();
+    added(parts, sums)
+}
+
+/// The sum of the parts, in their order.
+fn added<T: Real>(parts: Vec<Vec<T>>, length: usize) -> Vec<T> {
+    let mut total = vec![T::zero(); length];
+    for part in parts {
         add_into(&mut total, &part);
     }
     total

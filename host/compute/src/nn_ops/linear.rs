@@ -1,12 +1,10 @@
 //! A linear layer with its bias and activation as epilogue of the product.
 
-use rayon::prelude::*;
-
 use super::activation::{Activation, activate, activate_backward};
 use super::on_device;
 use crate::kernel::{
     FewRows, Matrix, Real, add_into, by_real, new_product, new_product_and, new_product_then, optional_slice,
-    require_width, rows_per_task, rows_width, slice, sum_over_rows, unfilled, value_as,
+    over_rows_and_sum, require_width, rows_width, slice, sum_over_rows, unfilled, value_as,
 };
 use crate::{Error, Result, Tensor, Value};
 
@@ -176,26 +174,14 @@ fn before_activation<T: Real>(
     wants_sums: bool,
 ) -> (Vec<T>, Option<Vec<T>>) {
     let mut dz = unfilled(g.len());
-    let step = rows_per_task(width) * width;
-    let parts: Vec<Vec<T>> = dz
-        .par_chunks_mut(step)
-        .zip(before.par_chunks(step).zip(g.par_chunks(step)))
-        .map(|(dz, (before, g))| {
-            activate_backward(activation, before, g, dz);
-            let mut sums = vec![T::zero(); if wants_sums { width } else { 0 }];
-            if wants_sums {
-                dz.chunks(width).for_each(|row| add_into(&mut sums, row));
-            }
-            sums
-        })
-        .collect();
-    let sums = wants_sums.then(|| {
-        parts.iter().fold(vec![T::zero(); width], |mut sums, part| {
-            add_into(&mut sums, part);
-            sums
-        })
+    let sums = over_rows_and_sum(&mut dz, width, if wants_sums { width } else { 0 }, |first, dz, sums| {
+        let range = first * width..first * width + dz.len();
+        activate_backward(activation, &before[range.clone()], &g[range], dz);
+        if wants_sums {
+            dz.chunks(width).for_each(|row| add_into(sums, row));
+        }
     });
-    (dz, sums)
+    (dz, wants_sums.then_some(sums))
 }
 
 /// The sum of all rows.

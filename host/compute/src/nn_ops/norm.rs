@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::on_device;
 use crate::kernel::{
-    Real, by_real, dot, optional_slice, over_rows_2, require_width, rows_width, slice, squares, sum, sum_of,
-    sum_over_rows, unfilled, value_as, vectorised,
+    Real, by_real, dot, optional_slice, over_rows_2, over_rows_and_sum, require_width, rows_width, slice, squares, sum,
+    sum_of, unfilled, value_as, vectorised,
 };
 use crate::{Error, Result, Tensor, Value};
 
@@ -183,28 +183,24 @@ fn backward<T: Real>(
     optional_slice!(weight: T = weight);
     let count = T::of(width as f64);
     let mut dx = unfilled(elements.len());
-    crate::kernel::over_rows(&mut dx, width, |first, dx| {
+    let sums = over_rows_and_sum(&mut dx, width, if needs_sums { 2 * width } else { 0 }, |first, dx, sums| {
         let mut normed = vec![T::zero(); width];
         for (index, dx) in dx.chunks_mut(width).enumerate() {
             let row = first + index;
             let (mean, scale) = (statistics[2 * row], statistics[2 * row + 1]);
             let range = row * width..(row + 1) * width;
             normalise_row(&mut normed, &elements[range.clone()], mean, scale, None, None);
+            if needs_sums {
+                let (dw, db) = sums.split_at_mut(width);
+                add_row(dw, db, &normed, &g[range.clone()]);
+            }
             multiply(dx, &g[range], weight);
             let along = dot(dx, &normed) / count;
             let level = if centered { sum(dx) / count } else { T::zero() };
             remove(dx, &normed, level, along, scale);
         }
     });
-    let sums = needs_sums.then(|| {
-        sum_over_rows(elements.len().checked_div(width).unwrap_or(0), width, 2, |rows, sums| {
-            let (dw, db) = sums.split_at_mut(width);
-            for row in rows {
-                let range = row * width..(row + 1) * width;
-                add_row(dw, db, &elements[range.clone()], &g[range], statistics[2 * row], statistics[2 * row + 1]);
-            }
-        })
-    });
+    let sums = needs_sums.then_some(sums);
     Ok((value_as(dx, x.dims(), x.dtype())?, sums))
 }
 
@@ -238,9 +234,9 @@ vectorised! {
 }
 
 vectorised! {
-    fn add_row<T>(dw: &mut [T], db: &mut [T], x: &[T], g: &[T], mean: T, scale: T) {
-        for (((dw, db), x), g) in dw.iter_mut().zip(db).zip(x).zip(g) {
-            *dw += *g * ((*x - mean) * scale);
+    fn add_row<T>(dw: &mut [T], db: &mut [T], normed: &[T], g: &[T]) {
+        for (((dw, db), normed), g) in dw.iter_mut().zip(db).zip(normed).zip(g) {
+            *dw += *g * *normed;
             *db += *g;
         }
     }

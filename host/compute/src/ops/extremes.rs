@@ -1,6 +1,9 @@
 //! The largest and smallest along axes, and where they are.
 
+use candle_core::WithDType;
+
 use super::reduce::arrange;
+
 use crate::kernel::{Blocks, Real, by_element, by_real, lines, on_cpu, value_of, with_slice};
 use crate::tape::require_float;
 use crate::{DType, Error, Result, Tensor, Value};
@@ -43,25 +46,35 @@ fn places(name: &'static str, value: &Value, blocks: Blocks, largest: bool) -> R
         return Err(Error::shape(name, format!("there is nothing to choose from in {:?}", value.dims())));
     }
     let value = value.to_device(&crate::Device::Cpu)?;
-    let found = by_element!(value.dtype(), T => with_slice::<T, _>(&value, |x| Ok(lines(x, blocks, |line| {
-        let mut best: Option<T> = None;
-        let mut at = 0u32;
-        for (index, x) in line.iter().copied().enumerate() {
-            let better = best.is_none_or(|best| {
-                let beats = if largest { x > best } else { x < best };
-                // Only a NaN differs from itself.
-                #[allow(clippy::eq_op, reason = "the one test for NaN that integers have too")]
-                let nan = x != x && best == best;
-                beats || nan
-            });
-            if better {
-                best = Some(x);
-                at = index as u32;
+    let found = by_element!(value.dtype(), T => with_slice::<T, _>(&value, |x| {
+        Ok(lines(x, blocks, |line| place_in(line, largest)))
+    }))?;
+    value_of(found, &[blocks.before, blocks.after])
+}
+
+/// Elements that are compared with the best so far at once, without branches.
+const AT_ONCE: usize = 64;
+
+fn place_in<T: WithDType>(line: &[T], largest: bool) -> u32 {
+    let better = |x: T, best: T| {
+        let beats = if largest { x > best } else { x < best };
+        // Only a NaN differs from itself.
+        #[allow(clippy::eq_op, reason = "the one test for NaN that integers have too")]
+        let nan = (x != x) & (best == best);
+        beats | nan
+    };
+    let (mut at, mut best) = (0, line[0]);
+    for (chunk, elements) in line.chunks(AT_ONCE).enumerate() {
+        if !elements.iter().fold(false, |any, x| any | better(*x, best)) {
+            continue;
+        }
+        for (index, x) in elements.iter().enumerate() {
+            if better(*x, best) {
+                (at, best) = (chunk * AT_ONCE + index, *x);
             }
         }
-        at
-    }))))?;
-    value_of(found, &[blocks.before, blocks.after])
+    }
+    at as u32
 }
 
 fn place(name: &'static str, x: &Tensor, axis: i64, keepdim: bool, largest: bool) -> Result<Tensor> {
