@@ -27,6 +27,6 @@ check:
 bench: build
 	$(CARGO) bench -p lacuna_benches
 
-## cuda: the program with its CUDA devices (needs a CUDA toolkit)
+## cuda: the program with its CUDA devices, built into target/cuda/release; nvcc is fetched where CUDA_HOME is not set
 cuda:
-	$(CARGO) build --release -p lacuna --features cuda
+	CARGO="$(CARGO)" sh host/compute/cuda.sh
