@@ -1,6 +1,6 @@
-"""A vision transformer and the masked autoencoder on it in plain PyTorch (He et al. 2021, arXiv:2111.06377), for the case mae-step.
+"""The block of a vision transformer in plain PyTorch, for the case mae-step.
 
-Axes: b images, l patches of an image, k kept ones, t tokens (the class token and patches), d width, p numbers of a patch.
+Axes: b pictures, t rows of a picture, d width.
 """
 
 import torch
@@ -30,8 +30,9 @@ class Block(nn.Module):
         return hidden_btd + self.down(F.gelu(self.up(self.norm(hidden_btd))))
 
 
-def patches_of(pixels_bchw, patch):
-    """`[b, c, h, w]` to `[b, l, p]`, inside a patch row, column, channel."""
-    b, c, h, w = pixels_bchw.shape
-    cut = pixels_bchw.view(b, c, h // patch, patch, w // patch, patch)
-    return cut.permute(0, 2, 4, 3, 5, 1).reshape(b, (h // patch) * (w // patch), patch * patch * c)
+def join(weights, place, layers, attention):
+    """Query, key and value of each layer as one weight `attention.qkv`, as people write it."""
+    for number in range(layers):
+        for kind in ("weight", "bias"):
+            parts = [weights.pop(f"{place}{number}.{attention}{part}.{kind}") for part in ("query", "key", "value")]
+            weights[f"{place}{number}.attention.qkv.{kind}"] = torch.cat(parts)

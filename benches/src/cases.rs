@@ -21,10 +21,12 @@ pub struct Training {
 }
 
 /// The training cases.
-pub const TRAINING: [Training; 3] = [
+pub const TRAINING: [Training; 5] = [
     Training { name: "mlm-step", steps: 13, products: mlm, ragged: false },
     Training { name: "mlm-step-ragged", steps: 43, products: mlm, ragged: true },
     Training { name: "clm-step", steps: 11, products: clm, ragged: false },
+    Training { name: "mae-step", steps: 13, products: mae, ragged: false },
+    Training { name: "conv-frontend", steps: 28, products: conformer, ragged: false },
 ];
 
 /// A batch that Lacuna handed over.
@@ -134,6 +136,51 @@ fn clm(batch: &Batch<'_>, products: &mut Products) -> Result<()> {
     // Causal: one half of the scores.
     texts(products, layers / 2.0, &lengths, heads, width / heads);
     products.linear(1.0, batch.shape("targets")?[0], width, vocabulary);
+    Ok(())
+}
+
+/// ViT 6 × 192, 3 heads, on 64 of 256 patches of 48 numbers and a class token; a decoder 2 × 96, 3 heads, on all of them.
+fn mae(batch: &Batch<'_>, products: &mut Products) -> Result<()> {
+    let (pictures, features) = (batch.shape("mae.keys")?[0], 48);
+    let (kept, hidden) = (batch.shape("mae.patches")?[0], batch.shape("mae.targets")?[0]);
+    let (shown_rows, all_rows) = (kept + pictures, kept + hidden + pictures);
+    let (width, heads, narrow, narrow_heads) = (192, 3, 96, 3);
+    products.first_linear(1.0, kept, features, width);
+    block(products, 6.0, shown_rows, width);
+    products.attention(6.0, pictures * heads, shown_rows / pictures, width / heads);
+    products.linear(1.0, shown_rows, width, narrow);
+    block(products, 2.0, all_rows, narrow);
+    products.attention(2.0, pictures * narrow_heads, all_rows / pictures, narrow / narrow_heads);
+    products.linear(1.0, hidden, narrow, features);
+    Ok(())
+}
+
+/// The linear layers of `layers` blocks of `width` with an MLP four times as wide.
+fn block(products: &mut Products, layers: f64, rows: usize, width: usize) {
+    products.linear(layers, rows, width, 3 * width);
+    products.linear(layers, rows, width, width);
+    products.linear(layers, rows, width, 4 * width);
+    products.linear(layers, rows, 4 * width, width);
+}
+
+/// Log-mel 80 × 400 through two 3 × 3 convolutions of stride 2 with 144 channels, as products over their patches; 4 Conformer
+/// blocks × 144, 4 heads; rows compared with 64 units at a width of 256. The depthwise convolution is no matrix product.
+fn conformer(batch: &Batch<'_>, products: &mut Products) -> Result<()> {
+    let sounds = batch.shape("audio.features")?[0];
+    let (layers, width, heads, frames, bins, unit_width, units) = (4.0, 144, 4, 100, 20, 256, 64);
+    let rows = sounds * frames;
+    products.first_linear(1.0, sounds * 2 * frames * 2 * bins, 9, width);
+    products.linear(1.0, rows * bins, 9 * width, width);
+    products.linear(1.0, rows, bins * width, width);
+    products.linear(2.0 * layers, rows, width, 4 * width);
+    products.linear(2.0 * layers, rows, 4 * width, width);
+    products.linear(layers, rows, width, 3 * width);
+    products.linear(2.0 * layers, rows, width, width);
+    products.linear(layers, rows, width, 2 * width);
+    products.attention(layers, sounds * heads, frames, width / heads);
+    let masked = batch.shape("hubert.masked")?[0];
+    products.linear(1.0, masked, width, unit_width);
+    products.linear(1.0, masked, unit_width, units);
     Ok(())
 }
 

@@ -57,6 +57,12 @@ impl Products {
         self.add(times, Product { batch: 1, m: outputs, k: rows, n: inputs, lie: Lie::Tn });
     }
 
+    /// Adds `times` linear layers on the data itself, whose gradient nobody needs.
+    pub fn first_linear(&mut self, times: f64, rows: usize, inputs: usize, outputs: usize) {
+        self.forward(times, rows, inputs, outputs);
+        self.add(times, Product { batch: 1, m: outputs, k: rows, n: inputs, lie: Lie::Tn });
+    }
+
     /// Adds `times` attentions of `batch` heads of `head_dim` over `length` rows each: two products forward, four
     /// backward, nothing computed twice. Of a causal one half of each is needed: `times` 0.5.
     pub fn attention(&mut self, times: f64, batch: usize, length: usize, head_dim: usize) {
