@@ -23,9 +23,23 @@ check:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
 	$(CARGO) test --release -p lacuna_tests --test arrows
 
-## bench: what the boundary costs, how long loading and starting take
+## bench: the comparison with PyTorch, what the boundary costs, single operations; CASE=NAME: one case of the comparison,
+## `versus` (all of those), `boundary` or `kernels`
+BOUNDARY = --bench operations --bench loading --bench starting --bench steps
 bench: build
-	$(CARGO) bench -p lacuna_benches
+ifeq ($(CASE),)
+	$(CARGO) bench -p lacuna_benches $(BOUNDARY)
+	$(CARGO) bench -p lacuna_benches --bench kernels
+	$(CARGO) bench -p lacuna_benches --bench versus
+else ifeq ($(CASE),boundary)
+	$(CARGO) bench -p lacuna_benches $(BOUNDARY)
+else ifeq ($(CASE),kernels)
+	$(CARGO) bench -p lacuna_benches --bench kernels
+else ifeq ($(CASE),versus)
+	$(CARGO) bench -p lacuna_benches --bench versus
+else
+	$(CARGO) bench -p lacuna_benches --bench versus -- $(CASE)
+endif
 
 ## cuda: the program with its CUDA devices, built into target/cuda/release; nvcc is fetched where CUDA_HOME is not set
 cuda:
