@@ -97,7 +97,10 @@ fn compile_emulation(files: &[PathBuf], out: &Path) {
         run(&mut command, "the emulation needs a C++ compiler; set CXX to one");
         objects.push(object);
     };
-    compile(Path::new("src/cuda/emulation/device.cpp"), out.join("device.o"), "-DLACUNA_F32");
+    for name in ["device", "faults"] {
+        let file = PathBuf::from(format!("src/cuda/emulation/{name}.cpp"));
+        compile(&file, out.join(format!("{name}.o")), "-DLACUNA_F32");
+    }
     for file in files {
         for (name, define) in TYPES {
             compile(file, out.join(format!("{}_{name}.o", stem(file))), &format!("-D{define}"));

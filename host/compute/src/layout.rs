@@ -378,7 +378,7 @@ fn gathered(padded: &Value, layout: &Layout) -> Result<Value> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::testing::{check_gradient, numbers, random};
+    use crate::testing::{check_gradient, device, numbers, random};
 
     fn ragged() -> Layout {
         Layout::new(&[3, 0, 1, 2], &[7, 8, 9, 10]).unwrap()
@@ -393,9 +393,9 @@ mod tests {
         let flat = numbers(wide.value());
         assert_eq!(flat[6..12], [-1.0; 6]);
         assert_eq!(numbers(rows(&wide, &layout).unwrap().value()), numbers(x.value()));
-        let truth = numbers(real(&layout, &Device::Cpu).unwrap().value());
+        let truth = numbers(real(&layout, &device()).unwrap().value());
         assert_eq!(truth, [1., 1., 1., 0., 0., 0., 1., 0., 0., 1., 1., 0.]);
-        let ids = Tensor::from_slice(&[5_u32, 6, 7, 8, 9, 10], &[6], &Device::Cpu).unwrap();
+        let ids = Tensor::from_slice(&[5_u32, 6, 7, 8, 9, 10], &[6], &device()).unwrap();
         assert_eq!(
             numbers(pad(&ids, &layout, 3.0).unwrap().value()),
             [5., 6., 7., 3., 3., 3., 8., 3., 3., 9., 10., 3.]
@@ -412,7 +412,7 @@ mod tests {
             check_gradient("segment_sum", &[random(&[6, 2], 3)], |x| segment_sum(&x[0], layout));
             check_gradient("segment_mean", &[random(&[6, 2], 4)], |x| segment_mean(&x[0], layout));
         }
-        let x = Tensor::constant(Value::new(&[1.0_f64, 2.0, 6.0, 4.0, 5.0, 7.0], &Device::Cpu).unwrap());
+        let x = Tensor::constant(Value::new(&[1.0_f64, 2.0, 6.0, 4.0, 5.0, 7.0], &device()).unwrap());
         assert_eq!(numbers(segment_sum(&x, &layout).unwrap().value()), [9.0, 0.0, 4.0, 12.0]);
         assert_eq!(numbers(segment_mean(&x, &layout).unwrap().value()), [3.0, 0.0, 4.0, 6.0]);
     }
@@ -423,10 +423,10 @@ mod tests {
         assert_eq!((0..6).map(|row| layout.segment_of_row(row)).collect::<Vec<_>>(), [0, 0, 0, 2, 3, 3]);
         assert_eq!(layout.positions(), [0, 1, 2, 0, 0, 1]);
         assert_eq!(layout.lengths().collect::<Vec<_>>(), [3, 0, 1, 2]);
-        assert!(layout.first_rows(&Device::Cpu).unwrap_err().to_string().contains("segment 1 is empty"));
+        assert!(layout.first_rows(&device()).unwrap_err().to_string().contains("segment 1 is empty"));
         let full = Layout::new(&[3, 1, 2], &[1, 2, 3]).unwrap();
-        assert_eq!(numbers(full.first_rows(&Device::Cpu).unwrap().value()), [0.0, 3.0, 4.0]);
-        assert_eq!(numbers(full.last_rows(&Device::Cpu).unwrap().value()), [2.0, 3.0, 5.0]);
+        assert_eq!(numbers(full.first_rows(&device()).unwrap().value()), [0.0, 3.0, 4.0]);
+        assert_eq!(numbers(full.last_rows(&device()).unwrap().value()), [2.0, 3.0, 5.0]);
     }
 
     #[test]

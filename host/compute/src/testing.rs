@@ -3,13 +3,38 @@
 //!
 //! For tests of this crate and of those above it; a mismatch panics with the operation, the input and both numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use philox::Key;
 
 use crate::{Device, Gradients, Leaf, Result, Tensor, Value, backward, mode};
 
-/// Standard normal numbers in f64 of this shape; the same for the same seed.
+/// The device that the suites run on: what `LACUNA_TEST_DEVICE` says (`cpu` unless set, `cuda:0`, `metal`).
+///
+/// # Panics
+/// When there is no such device.
+#[must_use]
+pub fn device() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    let open = || {
+        let name = std::env::var("LACUNA_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
+        crate::device::device(&name).unwrap_or_else(|error| panic!("LACUNA_TEST_DEVICE: {error}"))
+    };
+    DEVICE.get_or_init(open).clone()
+}
+
+/// The widest type of numbers of that device: f64, but f32 on Metal.
+#[must_use]
+pub fn widest() -> candle_core::DType {
+    if device().is_metal() { candle_core::DType::F32 } else { candle_core::DType::F64 }
+}
+
+/// A tolerance for f64, or what it is worth where the widest numbers are f32.
+fn at_least(tolerance: f64, single: f64) -> f64 {
+    if widest() == candle_core::DType::F64 { tolerance } else { tolerance.max(single) }
+}
+
+/// Standard normal numbers in f64 (see [`widest`]) of this shape; the same for the same seed.
 #[must_use]
 pub fn random(shape: &[usize], seed: u64) -> Value {
     drawn(shape, seed, Key::normal)
@@ -25,13 +50,15 @@ fn drawn(shape: &[usize], seed: u64, draw: impl Fn(Key, u64) -> f64) -> Value {
     let key = Key::root(seed).stream("testing");
     let count: usize = shape.iter().product();
     let numbers: Vec<f64> = (0..count as u64).map(|index| draw(key, index)).collect();
-    Value::from_vec(numbers, shape, &Device::Cpu).expect("as many numbers as the shape has")
+    let value = Value::from_vec(numbers, shape, &Device::Cpu).expect("as many numbers as the shape has");
+    value.to_dtype(widest()).and_then(|value| value.to_device(&device())).expect("a device that takes values")
 }
 
 /// The elements of a value as f64, in order.
 #[must_use]
 pub fn numbers(value: &Value) -> Vec<f64> {
-    let value = value.to_dtype(candle_core::DType::F64).and_then(|value| value.flatten_all());
+    let value = value.to_device(&Device::Cpu).and_then(|value| value.to_dtype(candle_core::DType::F64));
+    let value = value.and_then(|value| value.flatten_all());
     value.and_then(|value| value.to_vec1()).expect("a value of numbers can be read")
 }
 
@@ -49,7 +76,8 @@ pub fn strided(value: &Value) -> Value {
     result.expect("a copy in another order")
 }
 
-/// Holds the gradients of `function` at `inputs` against central finite differences in f64, relative tolerance 1e-6.
+/// Holds the gradients of `function` at `inputs` against central finite differences in f64, relative tolerance 1e-6 (where
+/// the device has no f64, in f32 with a tolerance of 3e-2).
 ///
 /// Inputs of dtype f64 are differentiated; others (u8 as truth values) are constants. An output that is no scalar is
 /// projected on fixed pseudo-random weights. Beside the inputs as given it runs them strided, used twice (through an
@@ -67,14 +95,15 @@ pub fn check_gradient(name: &str, inputs: &[Value], function: impl Fn(&[Tensor])
             &format!("{name}: gradient of input {index} {:?} against finite differences", input.dims()),
             analytic,
             &numeric,
-            1e-6,
+            at_least(1e-6, 3e-2),
         );
     }
+    let exact = at_least(1e-9, 1e-4);
     let turned: Vec<Value> = inputs.iter().map(strided).collect();
-    base.hold(name, &run(name, "strided", &turned, 1e-6, &function, Form::Turned), 1e-9);
-    base.hold(name, &run(name, "used twice", inputs, 1e-6, &function, Form::Twice), 1e-9);
+    base.hold(name, &run(name, "strided", &turned, 1e-6, &function, Form::Turned), exact);
+    base.hold(name, &run(name, "used twice", inputs, 1e-6, &function, Form::Twice), exact);
     let summed = run(name, "summed", inputs, 1e-6, &function, Form::Ones);
-    summed.hold(name, &run(name, "summed by a broadcast", inputs, 1e-6, &function, Form::Broadcast), 1e-9);
+    summed.hold(name, &run(name, "summed by a broadcast", inputs, 1e-6, &function, Form::Broadcast), exact);
     for index in (0..inputs.len()).filter(|index| inputs[*index].rank() > 0 && inputs[*index].dims()[0] > 1) {
         let mut wide = inputs.to_vec();
         let first = inputs[index].narrow(0, 0, 1).expect("a first element");
@@ -85,7 +114,7 @@ pub fn check_gradient(name: &str, inputs: &[Value], function: impl Fn(&[Tensor])
         let constants: Vec<Tensor> = copied.iter().map(constant).collect();
         if function(&constants).is_ok() {
             let expected = run(name, "copied", &copied, 1e-6, &function, Form::Plain);
-            expected.hold(name, &run(name, "broadcast", &wide, 1e-6, &function, Form::Plain), 1e-9);
+            expected.hold(name, &run(name, "broadcast", &wide, 1e-6, &function, Form::Plain), exact);
         }
     }
 }
@@ -102,6 +131,7 @@ pub fn check_same(
     function: impl Fn(&[Tensor]) -> Result<Tensor>,
     reference: impl Fn(&[Tensor]) -> Result<Tensor>,
 ) {
+    let tolerance = at_least(tolerance, 1e-4);
     let expected = run(name, "reference", inputs, tolerance, &reference, Form::Plain);
     expected.hold(name, &run(name, "as given", inputs, tolerance, &function, Form::Plain), tolerance);
     let turned: Vec<Value> = inputs.iter().map(strided).collect();
@@ -189,9 +219,10 @@ fn run(
             let weights = weights_for(output.elements());
             let seed: Vec<f64> = weights.iter().map(|weight| weight * share).collect();
             let seed = Value::from_vec(seed, output.dims(), &Device::Cpu);
-            let seed = seed.and_then(|seed| seed.to_dtype(output.value().dtype())).expect("a gradient of the output");
+            let seed = seed.and_then(|seed| seed.to_dtype(output.value().dtype()));
+            let seed = seed.and_then(|seed| seed.to_device(output.device())).expect("a gradient of the output");
             let one = || {
-                Value::ones((), seed.dtype(), &Device::Cpu)
+                Value::ones((), seed.dtype(), output.device())
                     .and_then(|one| one.broadcast_as(seed.shape()))
                     .expect("ones")
             };
@@ -248,12 +279,15 @@ fn finite_difference(
     weights: &[f64],
     function: &impl Fn(&[Tensor]) -> Result<Tensor>,
 ) -> Vec<f64> {
-    assert_eq!(inputs[index].dtype(), candle_core::DType::F64, "{name}: finite differences need f64");
+    assert_eq!(inputs[index].dtype(), widest(), "{name}: finite differences need the widest type");
+    let shift = at_least(1e-5, 1e-2);
     let base = numbers(&inputs[index]);
-    let projected = |at: usize, shift: f64| -> f64 {
+    let projected = |at: usize, step: f64| -> f64 {
         let mut moved = base.clone();
-        moved[at] += shift;
-        let moved = Value::from_vec(moved, inputs[index].shape(), &Device::Cpu).expect("the same shape");
+        moved[at] += step;
+        let moved =
+            Value::from_vec(moved, inputs[index].shape(), &Device::Cpu).and_then(|moved| moved.to_dtype(widest()));
+        let moved = moved.and_then(|moved| moved.to_device(inputs[index].device())).expect("the same shape");
         let tensors: Vec<Tensor> = inputs
             .iter()
             .enumerate()
@@ -264,7 +298,7 @@ fn finite_difference(
     };
     (0..base.len())
         .map(|at| {
-            let step = 1e-5 * base[at].abs().max(1.0);
+            let step = shift * base[at].abs().max(1.0);
             (projected(at, step) - projected(at, -step)) / (2.0 * step)
         })
         .collect()

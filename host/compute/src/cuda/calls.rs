@@ -1,15 +1,22 @@
 //! The arguments of each kernel, field for field as in the `.cu` files: every field is eight bytes (24 for three strides).
 
+#[cfg(feature = "cuda")]
+use candle_core::cuda_backend::cudarc::driver::DeviceRepr;
+
 /// An address on the device; 0 where there is nothing.
 pub(super) type Pointer = u64;
 /// Elements from one segment, head and query to the next; 0 along an axis of length 1.
 pub(super) type Strides = [i64; 3];
 
+/// What a launch on a device asks of an argument; nothing where there is none.
+#[cfg(not(feature = "cuda"))]
+pub(super) trait DeviceRepr {}
+
 /// A kernel's one argument.
 ///
 /// # Safety
 /// The type is `repr(C)`, without padding, and has the fields of the struct of the same name in the kernel's file.
-pub(super) unsafe trait Call: Copy {}
+pub(super) unsafe trait Call: Copy + DeviceRepr {}
 
 macro_rules! calls {
     ($($file:literal $name:ident { $($field:ident: $type:ty,)* })*) => {
@@ -25,7 +32,10 @@ macro_rules! calls {
 
             #[cfg(feature = "cuda")]
             // SAFETY: plain numbers, copied bit by bit.
-            unsafe impl candle_core::cuda_backend::cudarc::driver::DeviceRepr for $name {}
+            unsafe impl DeviceRepr for $name {}
+
+            #[cfg(not(feature = "cuda"))]
+            impl DeviceRepr for $name {}
         )*
 
         /// File, name and fields of all structs, and their size.

@@ -1,7 +1,7 @@
 //! Launches on a CUDA device, through the stream that candle uses for it.
 
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
+use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute_enum};
 use candle_core::cuda_backend::cudarc::driver::{
     CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
     ValidAsZeroBits,
@@ -21,7 +21,7 @@ fn fault(name: &str, error: impl std::fmt::Display) -> Error {
     Error::Device { operation: "kernel", fact: format!("CUDA kernel `{name}`: {error}") }
 }
 
-pub(super) fn run<C: Call + DeviceRepr, const I: usize, const O: usize>(
+pub(super) fn run<C: Call, const I: usize, const O: usize>(
     launch: &Launch,
     device: &CudaDevice,
     inputs: &[Option<Value>],
@@ -33,7 +33,7 @@ pub(super) fn run<C: Call + DeviceRepr, const I: usize, const O: usize>(
     let function = device.get_or_load_custom_func(launch.name, &module, ptx)?;
     let shared = launch.shared_bytes();
     if shared > FREE_SHARED {
-        let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let attribute = CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         function.set_attribute(attribute, shared as i32).map_err(|error| fault(launch.name, error))?;
     }
     let mut storages = Vec::with_capacity(O);

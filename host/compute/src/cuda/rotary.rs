@@ -24,7 +24,7 @@ pub(crate) fn rotary(
     interleaved: bool,
     half: usize,
 ) -> Result<Option<Tensor>> {
-    if !takes(x.value()) || half == 0 {
+    if !takes(x.value()) {
         return Ok(None);
     }
     let dtype = real(x.value().dtype());

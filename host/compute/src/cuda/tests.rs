@@ -7,6 +7,9 @@ use candle_core::DType as Kind;
 use philox::Key;
 
 use super::attention_plan::Tiling;
+use super::calls::ColumnTotals;
+use super::launch::{Launch, Output};
+use super::modules::Module;
 use super::{Rates, adamw};
 use crate::layout::Layout;
 use crate::mask::{Mask, alibi_slopes};
@@ -146,4 +149,28 @@ fn a_step_of_adamw_is_that_of_the_paper() {
             compare(&format!("adamw {kind:?}"), &numbers(found), expected, tolerance);
         }
     }
+}
+
+#[test]
+fn the_emulation_finds_faults_of_barriers() {
+    let x = Value::zeros(64, Kind::F32, &Device::Cpu).unwrap();
+    let run = |name: &str| {
+        let launch =
+            Launch { module: Module::Sums, name, elements: Kind::F32, grid: [1, 1], block: [64, 1], shared: 64 };
+        launch.run_one([Some(&x)], Output::like(&x), |[parts], totals| ColumnTotals {
+            parts,
+            totals,
+            chunks: 1,
+            width: 64,
+        })
+    };
+    let expected: Vec<f64> = (0..64).map(|thread| f64::from((thread + 1) % 64)).collect();
+    assert_eq!(numbers(&run("fault_none").unwrap()), expected);
+    let early = numbers(&run("fault_missing_barrier").unwrap());
+    assert!(early.iter().any(|number| number.is_nan()), "shared memory begins as NaN: {early:?}");
+    let error = run("fault_skipped_barrier").unwrap_err().to_string();
+    assert!(error.contains("never reach a barrier"), "{error}");
+    // The next launch is whole again.
+    assert_eq!(numbers(&run("fault_none").unwrap()), expected);
+    assert!(run("no_such_kernel").unwrap_err().to_string().contains("none of this name"));
 }

@@ -93,5 +93,6 @@ fn factors(
             }
         }
     }
-    Ok(Tensor::constant(Value::from_vec(all, (b, heads, tq, tk), device)?.to_dtype(dtype.candle())?))
+    let all = Value::from_vec(all, (b, heads, tq, tk), &Device::Cpu)?.to_dtype(dtype.candle())?;
+    Ok(Tensor::constant(all.to_device(device)?))
 }

@@ -60,6 +60,9 @@ pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, activat
 }
 
 pub(super) fn rotary(x: &Tensor, table: &Table, interleaved: bool, rotary_dims: usize) -> Result<Tensor> {
+    if rotary_dims == 0 {
+        return Ok(x.clone());
+    }
     kernel_or!(
         crate::cuda::rotary(x, &table.turns, &table.place_of_row, interleaved, rotary_dims / 2),
         reference::rotary(x, table, interleaved, rotary_dims)

@@ -9,7 +9,7 @@ use crate::ops::{
     add, add_scalar, cast, contiguous, div, erf, exp, gelu_tanh, index_select, logsumexp, matmul, mean, mul,
     mul_scalar, narrow, neg, one_hot, relu, reshape, sigmoid, silu, sqrt, square, stack, sub, sum, transpose,
 };
-use crate::{DType, Result, Tensor, Value};
+use crate::{DType, Device, Result, Tensor, Value};
 
 /// f32, or f64 for f64: what sums are computed in.
 fn wide(x: &Tensor) -> Result<Tensor> {
@@ -127,7 +127,8 @@ pub(super) fn rotary(x: &Tensor, table: &Table, interleaved: bool, rotary_dims: 
             .flat_map(|place| &table.turns[place * half..(place + 1) * half])
             .map(of)
             .collect();
-        Ok(Tensor::constant(Value::from_vec(all, (rows, 1, half), x.device())?.to_dtype(x.value().dtype())?))
+        let all = Value::from_vec(all, (rows, 1, half), &Device::Cpu)?.to_dtype(x.value().dtype())?;
+        Ok(Tensor::constant(all.to_device(x.device())?))
     };
     let (cosines, sines) = (factors(|turn| turn.0)?, factors(|turn| turn.1)?);
     let turned = narrow(x, -1, 0, rotary_dims)?;
@@ -162,7 +163,8 @@ pub fn cross_entropy(logits: &Tensor, targets: &[Option<usize>], smoothing: f64)
     let dtype = log_p.dtype();
     let hard = one_hot(&Tensor::from_slice(&ids, &[ids.len()], logits.device())?, classes, dtype)?;
     let soft = add_scalar(&mul_scalar(&hard, 1.0 - smoothing)?, smoothing / classes as f64)?;
-    let counts = cast(&Tensor::from_slice(&counts, &[counts.len()], logits.device())?, dtype)?;
+    let counts = Value::from_vec(counts, targets.len(), &Device::Cpu)?.to_dtype(dtype.candle())?;
+    let counts = Tensor::constant(counts.to_device(logits.device())?);
     mul(&neg(&sum(&mul(&soft, &log_p)?, &[-1], false)?)?, &counts)
 }
 

@@ -5,8 +5,8 @@
 use super::conv_kernels::{Plan, composed, forward, input_gradient, weight_gradient};
 use super::windows::Windows;
 use super::*;
-use crate::testing::{check_gradient, numbers, random};
-use crate::{DType, Device, Gradients, Leaf, backward};
+use crate::testing::{check_gradient, device, numbers, random};
+use crate::{DType, Gradients, Leaf, backward};
 
 fn conv(stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], groups: usize) -> Conv<2> {
     Conv { stride, padding, dilation, groups }
@@ -25,7 +25,7 @@ fn golden(name: &str) -> Vec<f64> {
 fn sines(shape: &[usize], phase: f64) -> Tensor {
     let count = shape.iter().product::<usize>();
     let numbers: Vec<f64> = (0..count).map(|index| (index as f64 * 0.7 + phase).sin()).collect();
-    Tensor::from_slice(&numbers, shape, &Device::Cpu).unwrap()
+    Tensor::from_slice(&numbers, shape, &device()).unwrap()
 }
 
 fn assert_golden(name: &str, tensor: Result<Tensor>, shape: &[usize]) {
@@ -134,7 +134,8 @@ fn assert_close(name: &str, found: &Value, wanted: &Value, tolerance: f64) {
 fn kernels_agree_with_plain_operations() {
     for dtype in [DType::F64, DType::F32] {
         let tolerance = if dtype == DType::F64 { 1e-12 } else { 2e-5 };
-        let cast = |value: Value| value.to_dtype(dtype.candle()).unwrap();
+        // These kernels are those of the CPU, whatever device the suites run on.
+        let cast = |value: Value| value.to_device(&crate::Device::Cpu).unwrap().to_dtype(dtype.candle()).unwrap();
         for (groups, stride, padding, dilation) in
             [(1, [1, 1], [0, 0], [1, 1]), (3, [2, 1], [1, 2], [1, 2]), (9, [1, 2], [1, 1], [2, 1])]
         {
@@ -170,7 +171,9 @@ fn kernels_agree_with_plain_operations() {
 fn results_do_not_depend_on_the_number_of_threads() {
     let windows = Windows::new("test", [9, 7], [3, 2], [1, 1], [1, 1], [1, 1]).unwrap();
     let plan = Plan { batch: 19, in_channels: 6, out_channels: 8, groups: 2, windows };
-    let single = |shape: &[usize], seed| random(shape, seed).to_dtype(candle_core::DType::F32).unwrap();
+    let single = |shape: &[usize], seed| {
+        random(shape, seed).to_device(&crate::Device::Cpu).unwrap().to_dtype(candle_core::DType::F32).unwrap()
+    };
     let (x, weight) = (single(&[19, 6, 9, 7], 1), single(&[8, 3, 3, 2], 2));
     let run = |threads: usize| {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
@@ -185,7 +188,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn ties_go_to_the_first_and_nan_is_not_hidden() {
     let leaf = Leaf::new("x");
-    let x = Value::from_vec(vec![1.0_f64, 1.0, 1.0, 1.0, 0.0, f64::NAN, 3.0, 2.0], (1, 2, 2, 2), &Device::Cpu).unwrap();
+    let x = Value::from_vec(vec![1.0_f64, 1.0, 1.0, 1.0, 0.0, f64::NAN, 3.0, 2.0], (1, 2, 2, 2), &device()).unwrap();
     let y = max_pool2d(&Tensor::leaf(x, &leaf), Pool::new([2, 2])).unwrap();
     let found = numbers(y.value());
     assert!(found[0] == 1.0 && found[1].is_nan(), "{found:?}");
@@ -243,7 +246,7 @@ fn faults_say_what_and_how_to_mend_it() {
     text(avg_pool2d(&x, pool([0, 2], [2, 2], [0, 0]), true), &["kernel is 0"]);
     text(adaptive_avg_pool2d(&x, [0, 1]), &["has a 0"]);
     text(upsample_bilinear(&x, [0, 1], true), &["has a 0"]);
-    let integers = Tensor::from_slice(&[1_i64, 2, 3], &[1, 1, 3], &Device::Cpu).unwrap();
+    let integers = Tensor::from_slice(&[1_i64, 2, 3], &[1, 1, 3], &device()).unwrap();
     text(upsample_nearest1d(&integers, [6]), &["i64"]);
     let single = Tensor::constant(random(&[2, 4, 3, 3], 1).to_dtype(candle_core::DType::F32).unwrap());
     text(conv2d(&x, &single, None, plain), &["f64", "f32", "cast"]);

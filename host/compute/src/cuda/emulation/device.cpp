@@ -3,8 +3,11 @@
 // A fiber runs until it meets a barrier of its block or warp, or ends. When none can run any more, the barriers that all
 // have reached open; where some have ended or wait elsewhere, the kernel is wrong and the launch fails. Buffers end at a
 // page that may not be touched, so that reading or writing past an end stops the program.
+//
+// A fiber starts through `setcontext`; from then on it is switched to and from by `_longjmp`, which makes no system call.
 #include "device.hpp"
 
+#include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -23,7 +26,8 @@ const unsigned WARP = 32;
 enum class State { Ready, AtBlockBarrier, AtWarpBarrier, Done };
 
 struct Fiber {
-    ucontext_t context;
+    jmp_buf here;
+    bool started = false;
     State state = State::Ready;
     Index thread{};
     uint64_t slot = 0;
@@ -44,9 +48,10 @@ struct Stacks {
 };
 
 struct Runner {
-    std::vector<Fiber> fibers;
+    Fiber fibers[1024];
+    size_t count = 0;
     Stacks stacks;
-    ucontext_t home;
+    jmp_buf home;
     Place now{};
     size_t current = 0;
     void* shared = nullptr;
@@ -62,16 +67,36 @@ std::map<std::string, Entry>& kernels() {
     return all;
 }
 
-void start() {
-    runner.entry(runner.call);
-    runner.fibers[runner.current].state = State::Done;
-    swapcontext(&runner.fibers[runner.current].context, &runner.home);
-}
-
-void wait(State state) {
+// Leaves the fiber until it is run again.
+void leave(State state) {
     Fiber& fiber = runner.fibers[runner.current];
     fiber.state = state;
-    swapcontext(&fiber.context, &runner.home);
+    if (_setjmp(fiber.here) == 0) _longjmp(runner.home, 1);
+}
+
+// A fiber's whole life: the thread of its number in one block after the other.
+void live() {
+    for (;;) {
+        runner.entry(runner.call);
+        leave(State::Done);
+    }
+}
+
+// Runs a fiber until it leaves.
+__attribute__((noinline)) void resume(size_t index) {
+    Fiber& fiber = runner.fibers[index];
+    runner.current = index;
+    runner.now.thread = fiber.thread;
+    if (_setjmp(runner.home) != 0) return;
+    if (fiber.started) _longjmp(fiber.here, 1);
+    fiber.started = true;
+    static thread_local ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = runner.stacks.get(index);
+    context.uc_stack.ss_size = STACK;
+    context.uc_link = nullptr;
+    makecontext(&context, live, 0);
+    setcontext(&context);
 }
 
 uint64_t draw() {
@@ -83,16 +108,14 @@ uint64_t draw() {
 
 // Lets every fiber that can run do so, from a random one on, forwards or backwards.
 bool run_ready() {
-    const size_t count = runner.fibers.size(), first = draw() % count;
+    const size_t count = runner.count, first = draw() % count;
     const bool forwards = draw() & 1;
     bool ran = false;
     for (size_t i = 0; i < count; i++) {
         const size_t at = forwards ? (first + i) % count : (first + count - i) % count;
         if (runner.fibers[at].state != State::Ready) continue;
         ran = true;
-        runner.current = at;
-        runner.now.thread = runner.fibers[at].thread;
-        swapcontext(&runner.home, &runner.fibers[at].context);
+        resume(at);
     }
     return ran;
 }
@@ -107,8 +130,8 @@ bool open(size_t from, size_t to, State barrier) {
 }
 
 bool all_done() {
-    for (const Fiber& fiber : runner.fibers) {
-        if (fiber.state != State::Done) return false;
+    for (size_t i = 0; i < runner.count; i++) {
+        if (runner.fibers[i].state != State::Done) return false;
     }
     return true;
 }
@@ -117,16 +140,11 @@ bool all_done() {
 bool run_block() {
     const Index size = runner.now.block_size;
     const size_t count = size_t(size.x) * size.y * size.z;
-    runner.fibers.resize(count);
+    runner.count = count;
     for (size_t i = 0; i < count; i++) {
         Fiber& fiber = runner.fibers[i];
         fiber.state = State::Ready;
         fiber.thread = {unsigned(i % size.x), unsigned(i / size.x % size.y), unsigned(i / size.x / size.y)};
-        getcontext(&fiber.context);
-        fiber.context.uc_stack.ss_sp = runner.stacks.get(i);
-        fiber.context.uc_stack.ss_size = STACK;
-        fiber.context.uc_link = nullptr;
-        makecontext(&fiber.context, start, 0);
     }
     while (!all_done()) {
         if (run_ready()) continue;
@@ -142,8 +160,8 @@ bool run_block() {
 }  // namespace
 
 const Place& place() { return runner.now; }
-void block_barrier() { wait(State::AtBlockBarrier); }
-void warp_barrier() { wait(State::AtWarpBarrier); }
+void block_barrier() { leave(State::AtBlockBarrier); }
+void warp_barrier() { leave(State::AtWarpBarrier); }
 void* shared() { return runner.shared; }
 unsigned lane() { return unsigned(runner.current % WARP); }
 uint64_t& slot(unsigned lane) { return runner.fibers[runner.current / WARP * WARP + lane].slot; }
@@ -183,16 +201,21 @@ extern "C" int lacuna_emulation_launch(const char* name, const unsigned* grid, c
     runner.call = call;
     runner.now.grid_size = {grid[0], grid[1], grid[2]};
     runner.now.block_size = {block[0], block[1], block[2]};
+    runner.shared = lacuna_emulation_buffer(shared_bytes);
     int result = 0;
     for (unsigned z = 0; z < grid[2] && result == 0; z++) {
         for (unsigned y = 0; y < grid[1] && result == 0; y++) {
             for (unsigned x = 0; x < grid[0] && result == 0; x++) {
                 runner.now.block = {x, y, z};
-                runner.shared = lacuna_emulation_buffer(shared_bytes);
+                std::memset(runner.shared, 0xff, shared_bytes);
                 if (!run_block()) result = 2;
-                lacuna_emulation_release(runner.shared, shared_bytes);
             }
         }
     }
+    // After a fault fibers stand in the middle of a kernel: the next launch begins with new ones.
+    if (result != 0) {
+        for (Fiber& fiber : runner.fibers) fiber.started = false;
+    }
+    lacuna_emulation_release(runner.shared, shared_bytes);
     return result;
 }

@@ -5,8 +5,8 @@ use philox::Key;
 use super::super::{attention, attention_maps};
 use crate::layout::{Layout, pad, rows};
 use crate::mask::{Mask, alibi_slopes};
-use crate::testing::{check_gradient, check_same, numbers, random};
-use crate::{Device, Tensor, Value};
+use crate::testing::{check_gradient, check_same, device, numbers, random};
+use crate::{Tensor, Value};
 use candle_core::DType as Kind;
 
 fn ragged() -> Layout {
@@ -14,7 +14,7 @@ fn ragged() -> Layout {
 }
 
 fn truth(bytes: &[u8], shape: &[usize]) -> Tensor {
-    Tensor::truth(Value::from_slice(bytes, shape, &Device::Cpu).unwrap())
+    Tensor::truth(Value::from_slice(bytes, shape, &device()).unwrap())
 }
 
 /// Masks for the ragged layout and two heads.

@@ -6,15 +6,16 @@ mod table;
 mod tape;
 mod values;
 
-use crate::{DType, Device, Tensor, Value};
+use crate::testing::device;
+use crate::{DType, Tensor, Value};
 
 /// A constant from numbers of any element type.
 fn tensor<T: candle_core::WithDType>(numbers: &[T], shape: &[usize]) -> Tensor {
-    Tensor::from_slice(numbers, shape, &Device::Cpu).unwrap()
+    Tensor::from_slice(numbers, shape, &device()).unwrap()
 }
 
 fn truth(numbers: &[u8], shape: &[usize]) -> Value {
-    Value::from_slice(numbers, shape, &Device::Cpu).unwrap()
+    Value::from_slice(numbers, shape, &device()).unwrap()
 }
 
 fn numbers(x: &Tensor) -> Vec<f64> {
@@ -22,7 +23,7 @@ fn numbers(x: &Tensor) -> Vec<f64> {
 }
 
 fn f64s(numbers: &[f64], shape: &[usize]) -> Value {
-    Value::from_slice(numbers, shape, &Device::Cpu).unwrap()
+    Value::from_slice(numbers, shape, &device()).unwrap()
 }
 
 const FLOATS: [DType; 2] = [DType::BF16, DType::F16];

@@ -69,7 +69,7 @@ fn elementwise_rows() -> Vec<(&'static str, Vec<Value>, Call)> {
         row("maximum", vec![r(&[2, 3, 4], 1), r(&[3, 1], 2)], |x| maximum(&x[0], &x[1])),
         row("minimum", vec![r(&[4], 1), r(&[2, 3, 4], 2)], |x| minimum(&x[0], &x[1])),
         row("cast", vec![r(&[3, 5], 1)], |x| cast(&x[0], DType::F64)),
-        row("to_device", vec![r(&[3, 5], 1)], |x| to_device(&x[0], &Device::Cpu)),
+        row("to_device", vec![r(&[3, 5], 1)], |x| to_device(&x[0], &crate::Device::Cpu)),
         row("where_cond", vec![truth(&[1, 0, 0], &[3, 1]), r(&[3, 4], 1), r(&[2, 1, 4], 2)], |x| {
             where_cond(&x[0], &x[1], &x[2])
         }),
