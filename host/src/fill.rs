@@ -109,7 +109,7 @@ fn best(guesses: &[(String, f64)]) -> (String, f64) {
 /// # Errors
 /// When there is no gap, the text is too long, or the objective cannot predict.
 pub fn fill(session: &Session, text: &str, guesses: usize) -> Result<Filled> {
-    let tokenizer = &session.text.tokenizer;
+    let tokenizer = &session.text()?.tokenizer;
     let parts: Vec<&str> = text.split(GAP).collect();
     if parts.len() < 2 {
         return Err(Error::new("config/fill", format!("`{text}` has no gap"))
@@ -141,12 +141,12 @@ pub fn fill(session: &Session, text: &str, guesses: usize) -> Result<Filled> {
 /// # Errors
 /// As [`fill`]; and without held-out data.
 pub fn fill_held_out(session: &Session, count: usize) -> Result<Vec<Filled>> {
-    let Some(valid) = &session.text.valid else {
+    let Some(valid) = &session.text()?.valid else {
         return Err(
             Error::new("config/missing", "the run has no held-out data").with_help("set `data.text.valid_files`")
         );
     };
-    let tokenizer = &session.text.tokenizer;
+    let tokenizer = &session.text()?.tokenizer;
     let long_enough: Vec<usize> = (0..valid.len()).filter(|sample| valid.length(*sample) >= 2 * HIDE_EVERY).collect();
     let stride = (long_enough.len() / count.max(1)).max(1);
     let mut filled = Vec::new();
@@ -198,7 +198,7 @@ fn is_word(tokenizer: &Tokenizer, id: u32) -> bool {
 
 /// What stands in a gap: the mask token, or for vocabularies without one any special token (the model sees what is before).
 fn gap_id(session: &Session) -> Result<u32> {
-    let vocabulary = session.text.vocabulary();
+    let vocabulary = session.text()?.vocabulary();
     vocabulary.mask.or(vocabulary.unknown).or(vocabulary.pad).or(vocabulary.end).ok_or_else(|| {
         Error::new("config/fill", "the vocabulary has no mask token to put into a gap")
             .with_help("use a tokenizer with `[MASK]`")
@@ -207,16 +207,16 @@ fn gap_id(session: &Session) -> Result<u32> {
 
 /// The likeliest tokens of the rows, special ones left out.
 fn predict(session: &Session, ids: Vec<u32>, rows: &[usize], guesses: usize) -> Result<Vec<Vec<(String, f64)>>> {
-    let vocabulary = session.text.vocabulary();
+    let vocabulary = session.text()?.vocabulary();
     let (mut ids, mut shift) = (ids, 0);
-    if session.experiment.data.text.add_special {
+    if session.text()?.settings.add_special {
         if let Some(begin) = vocabulary.begin {
             ids.insert(0, begin);
             shift = 1;
         }
         ids.extend(vocabulary.end);
     }
-    let longest = session.experiment.data.text.length;
+    let longest = session.text()?.settings.length;
     if ids.len() > longest {
         return Err(Error::new(
             "config/fill",
@@ -241,10 +241,10 @@ fn predict(session: &Session, ids: Vec<u32>, rows: &[usize], guesses: usize) -> 
 fn likeliest(session: &Session, logits: &[f32], guesses: usize) -> Result<Vec<(String, f64)>> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let total: f64 = logits.iter().map(|logit| f64::from(logit - largest).exp()).sum();
-    let vocabulary = session.text.vocabulary();
+    let vocabulary = session.text()?.vocabulary();
     let mut order: Vec<u32> = (0..logits.len() as u32).filter(|id| !vocabulary.is_special(*id)).collect();
     order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
     let guess =
-        |id: u32| Ok((word(&session.text.tokenizer, id)?, f64::from(logits[id as usize] - largest).exp() / total));
+        |id: u32| Ok((word(&session.text()?.tokenizer, id)?, f64::from(logits[id as usize] - largest).exp() / total));
     order.into_iter().take(guesses).map(guess).collect()
 }

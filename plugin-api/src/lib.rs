@@ -112,6 +112,7 @@ mod layout;
 pub mod log;
 mod manifest;
 mod mask;
+mod modality;
 mod model;
 pub mod nn;
 mod objective;
@@ -135,6 +136,7 @@ pub use family::{
 };
 pub use layout::Layout;
 pub use mask::Mask;
+pub use modality::{Pictures, Sounds};
 pub use model::{Description, Head, HeadKind, Model, Output, Pass, training};
 pub use objective::{
     Collate, Couple, Evaluate, Experience, GradientAccess, Gradients, Loss, Objective, Phase, Phases, custom, grad,

@@ -4,6 +4,6 @@ pub use crate::{
     Activation, AsTensor, AttentionCall, Axes, Axis, Batch, Buffer, Collate, Conv, Couple, CrossEntropy, DType, Decode,
     Description, Error, Evaluate, Experience, Forward, GradientAccess, Gradients, Head, HeadKind, HeadModule,
     HeadRequest, HuggingFace, HuggingFaceName, Init, Layout, Loss, Mask, Model, ModelFamily, Objective, Output, Phase,
-    Phases, Pool, Result, Sample, Samples, Scope, Settings, State, Tensor, Vocabulary, Weight, WeightOptions, auxiliary,
-    check, export_plugin, listening, log, nn, random, site, training,
+    Phases, Pictures, Pool, Result, Sample, Samples, Scope, Settings, Sounds, State, Tensor, Vocabulary, Weight,
+    WeightOptions, auxiliary, check, export_plugin, listening, log, nn, random, site, training,
 };

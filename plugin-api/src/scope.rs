@@ -2,6 +2,7 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::modality::{Pictures, Sounds};
 use crate::model::Model;
 use crate::raw::{Object, models, weights};
 use crate::vocabulary::Vocabulary;
@@ -67,6 +68,22 @@ impl Scope {
     pub fn vocabulary(&self, modality: &str) -> Result<Vocabulary> {
         let json = models::vocabulary(self.object()?, modality)?;
         Vocabulary::from_json(modality, &json)
+    }
+
+    /// The size of the experiment's pictures.
+    ///
+    /// # Errors
+    /// When it learns from something else.
+    pub fn pictures(&self) -> Result<Pictures> {
+        Pictures::from_json(&models::vocabulary(self.object()?, "image")?)
+    }
+
+    /// The size of the experiment's sounds.
+    ///
+    /// # Errors
+    /// When it learns from something else.
+    pub fn sounds(&self) -> Result<Sounds> {
+        Sounds::from_json(&models::vocabulary(self.object()?, "audio")?)
     }
 
     /// An error about this scope, for families that refuse what they are asked to build.

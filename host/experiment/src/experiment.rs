@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::check::Checked;
 use crate::error::Error;
+use crate::modality::{self, Data};
 use crate::overrides;
 use crate::paths::Places;
 use crate::schema::Schema;
 use crate::sections::checkpoint::{self, Checkpoint};
-use crate::sections::data::{self, DataText};
 use crate::sections::evaluate::{self, Evaluate};
 use crate::sections::in_words;
 use crate::sections::model::{self, Model};
@@ -51,18 +51,11 @@ pub struct Experiment {
     pub(crate) records: Records,
 }
 
-/// The `[data]` section: one part for each modality.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Data {
-    /// `[data.text]`.
-    pub text: DataText,
-}
-
 /// The checked form of every section, with sources; lists in the order of the typed ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
     pub(crate) run: Checked,
-    pub(crate) data_text: Checked,
+    pub(crate) data: Checked,
     pub(crate) models: Vec<Checked>,
     pub(crate) objective: Checked,
     pub(crate) optimizer: Checked,
@@ -122,8 +115,7 @@ impl Experiment {
         let run = plain("run", run::HEADER, run::schema(), &[])?;
         let (run, run_record) = run::finish(run, path, &run_section.source)?;
 
-        let text = data_text(root)?;
-        let data_text = data::schema().check_with_sources(&in_words(data::HEADER), &text, &[])?;
+        let data_record = modality::check(root)?;
 
         let mut models = Vec::new();
         let roles = section(root, "model", "[model.<role>]")?;
@@ -144,11 +136,11 @@ impl Experiment {
         let checkpoint = plain("checkpoint", checkpoint::HEADER, checkpoint::schema(), &[])?;
 
         // Data last: looking for files is in vain while a key is wrong.
-        let (text, data_text) = data::finish(data_text, &places)?;
+        let (data, data_record) = modality::finish(data_record, &places)?;
         Ok(Self {
             path: path.to_owned(),
             run,
-            data: Data { text },
+            data,
             models,
             objective,
             optimizer,
@@ -157,7 +149,7 @@ impl Experiment {
             checkpoint: checkpoint.typed(),
             records: Records {
                 run: run_record,
-                data_text,
+                data: data_record,
                 models: model_records,
                 objective: objective_record,
                 optimizer: optimizer_record,
@@ -220,7 +212,7 @@ fn refuse_unknown_sections(root: &Table) -> Result<(), Error> {
 }
 
 /// A section by its key; an empty one where the file has none.
-fn section<'a>(parent: &'a Table, name: &str, header: &str) -> Result<Cow<'a, Table>, Error> {
+pub(crate) fn section<'a>(parent: &'a Table, name: &str, header: &str) -> Result<Cow<'a, Table>, Error> {
     match parent.get(name) {
         None => Ok(Cow::Owned(Table::absent(whole_file(&parent.source)))),
         Some(Node { content: Content::Table(table), .. }) => Ok(Cow::Borrowed(table)),
@@ -245,25 +237,6 @@ fn misplaced(name: &str, header: &str, node: &Node) -> Error {
         found: node.in_words(),
         place: node.source.clone().into(),
     }
-}
-
-fn data_text(root: &Table) -> Result<Cow<'_, Table>, Error> {
-    let data = match section(root, "data", data::HEADER)? {
-        Cow::Borrowed(data) => data,
-        absent => return Ok(absent),
-    };
-    for (name, node) in &data.entries {
-        if data::LATER.contains(&name.as_str()) {
-            let remedy = "this host reads `[data.text]`".into();
-            return Err(Error::NotYet { what: format!("`[data.{name}]`"), remedy, place: node.source.clone().into() });
-        }
-        if name != "text" {
-            let known = vec!["text".to_owned()];
-            let place = node.source.clone().into();
-            return Err(Error::UnknownSetting { what: "`[data]`".into(), name: excerpt(name), known, place });
-        }
-    }
-    section(data, "text", data::HEADER)
 }
 
 /// A role is part of parameter names and paths, so it is held to their letters.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::check::Checked;
 use crate::experiment::Experiment;
+use crate::modality::Data;
 use crate::sections::data::{self, Tokenizer};
 use crate::sections::run::{self, Device};
 
@@ -23,12 +24,13 @@ impl Experiment {
         };
         run.insert("device".into(), Json::from(device));
 
-        let text = &self.data.text;
-        let mut data_text = without(&records.data_text, &data::NEUTRAL);
-        data_text.insert("files".into(), text.files.iter().map(|path| identity(path)).collect());
-        data_text.insert("valid_files".into(), text.valid_files.iter().map(|path| identity(path)).collect());
-        if let Tokenizer::File(path) = &text.tokenizer {
-            data_text.insert("tokenizer".into(), identity(path));
+        let mut data = without(&records.data, &data::NEUTRAL);
+        if let Data::Text(text) = &self.data {
+            data.insert("files".into(), text.files.iter().map(|path| identity(path)).collect());
+            data.insert("valid_files".into(), text.valid_files.iter().map(|path| identity(path)).collect());
+            if let Tokenizer::File(path) = &text.tokenizer {
+                data.insert("tokenizer".into(), identity(path));
+            }
         }
 
         let mut models: Vec<_> = self.models.iter().zip(&records.models).collect();
@@ -45,7 +47,7 @@ impl Experiment {
 
         json!({
             "run": run,
-            "data": { "text": data_text },
+            "data": { self.data.modality(): data },
             "model": models,
             "objective": { "use": self.objective.name, "settings": self.objective.plugin.json() },
             "optimizer": records.optimizer.values,

@@ -3,7 +3,7 @@
 use crate::check::Checked;
 use crate::experiment::Experiment;
 use crate::sections::plugin::{Line, lines};
-use crate::sections::{checkpoint, data, evaluate, objective, optimizer, run, schedule};
+use crate::sections::{checkpoint, evaluate, objective, optimizer, run, schedule};
 use crate::write;
 
 impl Experiment {
@@ -14,7 +14,7 @@ impl Experiment {
         let records = &self.records;
         let plain = |out: &mut String, header: &str, checked: &Checked| section(out, header, lines(checked));
         plain(&mut out, run::HEADER, &records.run);
-        plain(&mut out, data::HEADER, &records.data_text);
+        plain(&mut out, self.data.header(), &records.data);
         for (model, checked) in self.models.iter().zip(&records.models) {
             let header = format!("[model.{}]", write::key(&model.role));
             section(&mut out, &header, lines(checked).into_iter().chain(model.plugin.lines()));

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{MLM, TINY, load, refusal};
-use experiment::{Device, Error, Experiment, OptimizerKind, Precision, Schema, Source, Tokenizer, Trainer};
+use experiment::{Data, Device, Error, Experiment, OptimizerKind, Precision, Schema, Source, Tokenizer, Trainer};
 
 #[track_caller]
 fn is(error: &Error, code: &str, line: usize) {
@@ -18,7 +18,7 @@ fn a_small_file_gets_every_default() {
     assert_eq!((run.name.as_str(), run.seed, run.steps, run.tokens), ("tiny", 0, Some(5), None));
     assert_eq!((run.batch_rows, run.accumulation, run.device, run.precision), (32, 1, Device::Cpu, Precision::F32));
     assert_eq!((run.data_threads, run.log_every_steps, run.allow_missing_gradient_steps), (1, 10, 100));
-    let text = &experiment.data.text;
+    let text = experiment.data.text().unwrap();
     assert_eq!((text.length, text.minimum, text.vocabulary_size), (128, 2, 8192));
     assert!(text.shuffle && text.add_special && !text.packing && !text.lowercase && text.cache.is_none());
     assert_eq!(text.tokenizer, Tokenizer::Bytes);
@@ -69,8 +69,8 @@ fn a_full_file_is_read() {
         batches = 2";
     let experiment = load(text, &[]).unwrap();
     assert_eq!(experiment.run.device, Device::Cuda(1));
-    assert_eq!(experiment.data.text.tokenizer, Tokenizer::Train(Trainer::Bpe));
-    assert!(experiment.data.text.cache.as_ref().unwrap().ends_with("not/there/yet"));
+    assert_eq!(experiment.data.text().unwrap().tokenizer, Tokenizer::Train(Trainer::Bpe));
+    assert!(experiment.data.text().unwrap().cache.as_ref().unwrap().ends_with("not/there/yet"));
     let roles: Vec<_> = experiment.models.iter().map(|model| (model.role.as_str(), model.frozen)).collect();
     assert_eq!(roles, [("student", false), ("teacher", true)]);
     assert!(experiment.models[0].weights.as_ref().unwrap().is_absolute());
@@ -209,9 +209,31 @@ fn parts_of_the_format_for_later() {
     is(&refusal(&format!("{TINY}[sweep]\nseeds = 3"), &[]), "config/not-yet", 10);
     is(&refusal("[[stage]]\nname = 'pretrain'", &[]), "config/not-yet", 1);
     is(&refusal(&TINY.replace("[objective]", "[[objective]]"), &[]), "config/not-yet", 8);
-    let image = refusal(&format!("{TINY}[data.image]\nfiles = []"), &[]);
-    is(&image, "config/not-yet", 10);
-    assert_eq!(image.to_string(), "`[data.image]` is not in this host yet");
+    let documents = refusal(&format!("{TINY}[data.documents]\nfiles = []"), &[]);
+    is(&documents, "config/not-yet", 10);
+    assert_eq!(documents.to_string(), "`[data.documents]` is not in this host yet");
+    let both = refusal(&format!("{TINY}[data.image]\n"), &[]);
+    is(&both, "config/not-yet", 10);
+    assert_eq!(both.to_string(), "learning from `[data.text]` and `[data.image]` at once is not in this host yet");
+}
+
+#[test]
+fn pictures_and_sounds_are_data_as_text_is() {
+    let of = |data: &str, overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        let text = format!("[run]\nsteps = 1\n{data}[objective]\nuse = 'mae'\n");
+        Experiment::from_text(&text, "tiny.toml".as_ref(), &overrides)
+    };
+    let image = of("[data.image]\nsource = 'synthetic'\nheight = 48\n", &["data.image.channels=1"]).unwrap();
+    let Data::Image(settings) = &image.data else { panic!("{:?}", image.data) };
+    assert_eq!((settings.height, settings.width, settings.channels), (48, 32, 1));
+    assert!(image.resolved().contains("[data.image]") && !image.resolved().contains("[data.text]"));
+    assert_eq!(image.fingerprint()["data"]["image"]["height"], 48);
+    assert!(image.data.text().is_none());
+    assert_eq!(of("[data.audio]\n", &[]).unwrap().data.modality(), "audio");
+    let error = of("[data.audio]\nframes = 401\n", &[]).unwrap_err();
+    is(&error, "config/range", 4);
+    assert!(error.help().unwrap().contains("a multiple of 4"), "{}", error.report());
 }
 
 #[test]
@@ -240,7 +262,7 @@ fn data_is_found_beside_the_file_and_its_absence_is_told() {
     let path = folder.path().join("near.toml");
     std::fs::write(&path, TINY.replace("Cargo.toml", "corpus.txt")).unwrap();
     let experiment = Experiment::load(&path, &[]).unwrap();
-    assert_eq!(experiment.data.text.files, [folder.path().join("corpus.txt")]);
+    assert_eq!(experiment.data.text().unwrap().files, [folder.path().join("corpus.txt")]);
     assert_eq!(experiment.run.name, "near");
 
     for (old, new, line) in [

@@ -13,9 +13,9 @@ fn values_are_read_as_toml_and_bare_words_as_texts() {
     let experiment = load(TINY, &overrides).unwrap();
     assert_eq!((experiment.run.seed, experiment.run.name.as_str()), (7, "a b"));
     assert_eq!((experiment.optimizer.kind, experiment.optimizer.learning_rate), (OptimizerKind::Sgd, 3e-4));
-    assert!(experiment.data.text.packing);
+    assert!(experiment.data.text().unwrap().packing);
     let experiment = load(TINY, &["data.text.files=['Cargo.toml', 'src']", "run.name=\"x=y\"", "run.name=z"]).unwrap();
-    assert_eq!((experiment.data.text.files.len(), experiment.run.name.as_str()), (2, "z"));
+    assert_eq!((experiment.data.text().unwrap().files.len(), experiment.run.name.as_str()), (2, "z"));
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn lists_go_by_number() {
         ["evaluate.0.every_steps=5", "evaluate.1.batches=2", "optimizer.group.0.match=['*']", "data.text.files.1=src"];
     let experiment = load(TINY, &overrides).unwrap();
     assert_eq!((experiment.evaluate[0].every_steps, experiment.evaluate[1].batches), (5, Some(2)));
-    assert_eq!((experiment.optimizer.groups.len(), experiment.data.text.files.len()), (1, 2));
+    assert_eq!((experiment.optimizer.groups.len(), experiment.data.text().unwrap().files.len()), (1, 2));
     let text = format!("{TINY}[[evaluate]]\nevery_steps = 1\n[[evaluate]]\nevery_steps = 2\n");
     assert_eq!(load(&text, &["evaluate.1.every_steps=9"]).unwrap().evaluate[1].every_steps, 9);
 }

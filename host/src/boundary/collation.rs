@@ -66,7 +66,7 @@ impl ColumnData {
 pub struct Sample {
     /// Its identity, the same in every epoch.
     pub id: u64,
-    /// Its columns: `text.tokens`, `text.special`, `text.word_starts`.
+    /// Its columns: `text.tokens`, `text.special`, `text.word_starts`; `image.pixels`; `audio.features`, `audio.units`.
     pub columns: BTreeMap<String, ColumnData>,
     /// By modality, the row of its first token in the layout.
     pub first_rows: BTreeMap<String, usize>,
@@ -172,6 +172,26 @@ impl Collation {
             dtype = column.parts().0;
         }
         Ok(AddedColumn { dtype, dims: vec![rows], data })
+    }
+
+    /// The column `name` of all samples in their order, a tensor of `dims` each: `[b, ..]`.
+    ///
+    /// # Errors
+    /// When a sample lacks it or has another number of elements.
+    pub fn stacked(&self, name: &str, dims: &[usize]) -> Result<AddedColumn> {
+        let elements: usize = dims.iter().product();
+        let (mut data, mut dtype) = (Vec::new(), DType::F32);
+        for sample in &self.samples {
+            let column = sample.columns.get(name).ok_or_else(|| missing(sample, name))?;
+            if column.len() != elements {
+                let text = format!("sample {} has {} elements of `{name}`, not {dims:?}", sample.id, column.len());
+                return Err(Error::new("batch/rows", text));
+            }
+            dtype = column.parts().0;
+            column.append_to(&mut data);
+        }
+        let dims = std::iter::once(self.samples.len()).chain(dims.iter().copied()).collect();
+        Ok(AddedColumn { dtype, dims, data })
     }
 }
 

@@ -93,7 +93,7 @@ unsafe extern "C" fn vocabulary(scope: Handle, modality: Bytes, json: *mut Handl
             let vocabularies = &scope.context().vocabularies;
             let vocabulary = vocabularies.get(modality).ok_or_else(|| {
                 let known: Vec<String> = vocabularies.keys().cloned().collect();
-                Error::new("config/modality", format!("{} needs a vocabulary for `{modality}`", scope.asker()))
+                Error::new("config/modality", format!("{} needs data of the modality `{modality}`", scope.asker()))
                     .with_help(format!("add a section [data.{modality}]; the experiment has {}", listed(&known)))
             })?;
             Ok(Some(Object::new(Content::Text(vocabulary.clone().into_bytes()))))

@@ -151,8 +151,17 @@ fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
 
 fn prepare(common: &Common, arguments: &PrepareArguments) -> Result<Outcome> {
     let experiment = Experiment::load(&arguments.file, &arguments.overrides)?;
+    let Some(settings) = experiment.data.text() else {
+        let header = experiment.data.header();
+        if common.json {
+            print_json(&json!({ "parts": {} }));
+        } else {
+            println!("{header} needs no preparing: its samples are made when they are asked for");
+        }
+        return Ok(Outcome::Done);
+    };
     let mut progress = Progress::unknown();
-    let text = prepare_text(&experiment.data.text, &mut |what, documents, tokens| {
+    let text = prepare_text(settings, &mut |what, documents, tokens| {
         progress.say(&format!("{what}: {documents} documents, {tokens} tokens"))
     })?;
     progress.finish();
@@ -179,9 +188,9 @@ fn prepare(common: &Common, arguments: &PrepareArguments) -> Result<Outcome> {
             samples.shards().len(),
             samples.shards().tokens(),
             samples.len(),
-            experiment.data.text.length,
+            settings.length,
             samples.dropped(),
-            experiment.data.text.minimum,
+            settings.minimum,
             samples.shards().dir().display(),
         );
     }

@@ -94,12 +94,12 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
     };
     let limits = Limits {
         tokens: arguments.tokens,
-        end: session.text.vocabulary().end.filter(|_| !arguments.ignore_end),
+        end: session.text()?.vocabulary().end.filter(|_| !arguments.ignore_end),
         batch: arguments.batch as usize,
     };
     let streams = prompts.len() == 1 && !common.json && std::io::stdout().is_terminal();
     let mut stream =
-        Stream { tokenizer: &session.text.tokenizer, ids: prompts.first().cloned().unwrap_or_default(), shown: 0 };
+        Stream { tokenizer: &session.text()?.tokenizer, ids: prompts.first().cloned().unwrap_or_default(), shown: 0 };
     if streams {
         stream.show();
     }
@@ -115,7 +115,7 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
         println!();
     } else {
         for (prompt, written) in prompts.iter().zip(&generated.sequences) {
-            println!("{}", session.text.tokenizer.decode(&[&prompt[..], &written.tokens].concat(), true)?);
+            println!("{}", session.text()?.tokenizer.decode(&[&prompt[..], &written.tokens].concat(), true)?);
         }
     }
     Ok(Outcome::Done)
@@ -129,7 +129,7 @@ fn report(
     generated: &Generated,
 ) -> Result<serde_json::Value> {
     let Generated { sequences, times } = generated;
-    let texts = sequences.iter().map(|written| Ok(session.text.tokenizer.decode(&written.tokens, true)?));
+    let texts = sequences.iter().map(|written| Ok(session.text()?.tokenizer.decode(&written.tokens, true)?));
     let per = |count: usize| (count > 0).then(|| times.decoding * 1000.0 / count as f64);
     Ok(json!({
         "run": arguments.run,
@@ -151,9 +151,9 @@ fn report(
 
 /// The ids of a text, behind the begin token where documents have one.
 fn encoded(session: &Session, text: &str) -> Result<Vec<u32>> {
-    let mut ids = session.text.tokenizer.encode(text)?.ids;
-    if session.experiment.data.text.add_special || ids.is_empty() {
-        ids.splice(0..0, session.text.vocabulary().begin);
+    let mut ids = session.text()?.tokenizer.encode(text)?.ids;
+    if session.text()?.settings.add_special || ids.is_empty() {
+        ids.splice(0..0, session.text()?.vocabulary().begin);
     }
     Ok(ids)
 }
@@ -174,7 +174,7 @@ fn prompt_ids(file: &Path) -> Result<Vec<Vec<u32>>> {
 }
 
 fn known_ids(session: &Session, prompts: Vec<Vec<u32>>) -> Result<Vec<Vec<u32>>> {
-    let size = session.text.vocabulary().size;
+    let size = session.text()?.vocabulary().size;
     match prompts.iter().flatten().find(|id| **id >= size) {
         Some(id) => Err(Error::new("data/prompt", format!("there is no token {id} in a vocabulary of {size}"))),
         None => Ok(prompts),

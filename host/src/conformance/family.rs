@@ -5,6 +5,7 @@ use std::sync::Arc;
 use compute::weights::Weights;
 use compute::{Device, Gradients, Tensor, ops};
 use philox::Key;
+use serde_json::Value as Json;
 
 use super::objective::{Outcome, SEED, listed};
 use super::report::Report;
@@ -90,9 +91,30 @@ impl Built {
     }
 
     fn run(&self, texts: &[Text], packed: bool, call: &Arc<Call>) -> Result<Tensor> {
-        let ids: Vec<u32> = texts.iter().flat_map(|text| text.tokens().iter().copied()).collect();
-        let tokens = Tensor::from_slice(&ids, &[ids.len()], &Device::Cpu)?;
-        self.pass("tokens", tokens, texts, packed, ALL, call)
+        let (name, input) = self.input(texts)?;
+        self.pass(name, input, texts, packed, ALL, call)
+    }
+
+    /// What the model begins from, by the `input` and `rows` of its description: tokens, pixels or features.
+    fn input(&self, texts: &[Text]) -> Result<(&'static str, Tensor)> {
+        let stacked = |of: fn(&Text) -> Vec<f32>, dims: &[usize]| {
+            let numbers: Vec<f32> = texts.iter().flat_map(of).collect();
+            let dims: Vec<usize> = std::iter::once(texts.len()).chain(dims.iter().copied()).collect();
+            Tensor::from_slice(&numbers, &dims, &Device::Cpu)
+        };
+        Ok(match self.described("input").as_ref().and_then(Json::as_str) {
+            Some("pixels") => ("pixels", stacked(Text::pixels, &samples::PICTURE)?),
+            Some("features") => ("features", stacked(Text::features, &samples::SOUND)?),
+            _ => {
+                let ids: Vec<u32> = texts.iter().flat_map(|text| text.tokens().iter().copied()).collect();
+                ("tokens", Tensor::from_slice(&ids, &[ids.len()], &Device::Cpu)?)
+            }
+        })
+    }
+
+    fn described(&self, key: &str) -> Option<Json> {
+        let description: Json = serde_json::from_str(&self.model.description().json).ok()?;
+        description.get(key).cloned()
     }
 
     fn pass(
@@ -105,7 +127,11 @@ impl Built {
         call: &Arc<Call>,
     ) -> Result<Tensor> {
         let inputs = batch_object([(name.to_owned(), Content::from(input))])?;
-        let layout = world::layout(texts, packed)?;
+        let rows = self.described("rows").and_then(|rows| rows.as_u64());
+        let layout = match rows {
+            Some(rows) => world::layout_of(texts, |_| rows as usize, packed)?,
+            None => world::layout(texts, packed)?,
+        };
         let request =
             ForwardRequest { workflow: "encode", inputs: &inputs, layout: &layout, masks: &[], layers, wanted: &[] };
         let outputs = self.model.forward(call, &request)?;
@@ -266,12 +292,11 @@ impl Built {
             return Ok(Ok(format!("{total} layers have no parts")));
         }
         let texts = samples::all();
-        let ids: Vec<u32> = texts.iter().flat_map(|text| text.tokens().iter().copied()).collect();
-        let tokens = Tensor::from_slice(&ids, &[ids.len()], &Device::Cpu)?;
+        let (name, input) = self.input(&texts)?;
         let whole = self.evaluated(&texts, false, SEED)?;
         let evaluate = call(SEED, false, false);
         let parts = self
-            .pass("tokens", tokens, &texts, false, 0..1, &evaluate)
+            .pass(name, input, &texts, false, 0..1, &evaluate)
             .and_then(|hidden_nd| self.pass("hidden", hidden_nd, &texts, false, 1..u32::MAX, &evaluate));
         match parts {
             Ok(parts) => Ok(agree(&whole, &numbers(parts.value())?, "all layers at once and in two parts")),

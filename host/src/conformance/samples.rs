@@ -1,10 +1,19 @@
-//! Text for conformance: a few samples of bytes, the same in every run.
+//! Samples for conformance, the same in every run: each is a text, a picture and a sound at once.
 
 use std::collections::BTreeMap;
 
+use philox::Key;
 use serde_json::json;
 
 use crate::boundary::{ColumnData, Sample};
+
+/// Colours, height and width of the pictures.
+pub(super) const PICTURE: [usize; 3] = [2, 8, 12];
+/// Frames and features of the sounds.
+pub(super) const SOUND: [usize; 2] = [40, 8];
+/// Labels of a sound, one for every four frames, and how many different ones there are.
+pub(super) const LABELS: usize = 10;
+const UNITS: u64 = 4;
 
 const BEGIN: u32 = 257;
 const END: u32 = 258;
@@ -21,9 +30,21 @@ const SENTENCES: [&str; 6] = [
 ];
 
 /// The vocabulary as an objective reads it: 256 bytes and four special tokens.
-pub(super) fn vocabulary() -> String {
+fn vocabulary() -> String {
     json!({ "size": 260, "pad": 256, "begin": BEGIN, "end": END, "mask": 259, "unknown": null, "special": SPECIAL })
         .to_string()
+}
+
+/// What plugins may know of text, pictures and sounds.
+pub(super) fn facts() -> BTreeMap<String, String> {
+    let ([channels, height, width], [frames, bins]) = (PICTURE, SOUND);
+    let picture = json!({ "height": height, "width": width, "channels": channels });
+    let sound = json!({ "frames": frames, "bins": bins, "units": UNITS, "frames_per_unit": frames / LABELS });
+    BTreeMap::from([
+        ("text".to_owned(), vocabulary()),
+        ("image".to_owned(), picture.to_string()),
+        ("audio".to_owned(), sound.to_string()),
+    ])
 }
 
 /// A sample by its number, without its place in a batch.
@@ -42,8 +63,8 @@ impl Text {
         self.id
     }
 
-    /// The sample as plugins read it, its first token in row `first_row`.
-    pub(super) fn sample(&self, first_row: usize) -> Sample {
+    /// The sample as plugins read it: number `index` of a batch, its first token in row `first_row`.
+    pub(super) fn sample(&self, index: usize, first_row: usize) -> Sample {
         let special: Vec<bool> = self.tokens.iter().map(|token| SPECIAL.contains(token)).collect();
         let starts = |place: usize| {
             !special[place] && (place == 0 || special[place - 1] || self.tokens[place - 1] == u32::from(b' '))
@@ -55,9 +76,47 @@ impl Text {
                 ("text.word_starts".to_owned(), truths((0..special.len()).map(starts).collect())),
                 ("text.special".to_owned(), truths(special.clone())),
                 ("text.tokens".to_owned(), ColumnData::U32(self.tokens.clone().into())),
+                ("image.pixels".to_owned(), ColumnData::F32(self.pixels().into())),
+                ("audio.features".to_owned(), ColumnData::F32(self.features().into())),
+                ("audio.units".to_owned(), ColumnData::U32(self.units().into())),
             ]),
-            first_rows: BTreeMap::from([("text".to_owned(), first_row)]),
+            first_rows: BTreeMap::from([
+                ("text".to_owned(), first_row),
+                ("image".to_owned(), index),
+                ("audio".to_owned(), index * LABELS),
+            ]),
         }
+    }
+
+    /// Its picture `[c, h, w]`: a ramp whose level and slopes are its own.
+    pub(super) fn pixels(&self) -> Vec<f32> {
+        let ([channels, height, width], key) = (PICTURE, Key::root(0).stream("picture").at(self.id));
+        let mut pixels = Vec::new();
+        for channel in 0..channels as u64 {
+            let [level, down, across] = [0, 1, 2].map(|draw| key.uniform(3 * channel + draw));
+            for place in 0..height * width {
+                let (row, column) = ((place / width) as f64, (place % width) as f64);
+                pixels.push((1.0 + level + 0.1 * down * row + 0.1 * across * column) as f32);
+            }
+        }
+        pixels
+    }
+
+    /// The units of its sound `[labels]`.
+    fn units(&self) -> Vec<u32> {
+        let key = Key::root(0).stream("units").at(self.id);
+        (0..LABELS as u64).map(|label| key.below(label / 2, UNITS) as u32).collect()
+    }
+
+    /// Its sound `[frames, bins]`: each unit is a wave along the bins, a little different in each frame.
+    pub(super) fn features(&self) -> Vec<f32> {
+        let ([frames, bins], units, key) = (SOUND, self.units(), Key::root(0).stream("sound").at(self.id));
+        let feature = |place: usize| {
+            let (frame, bin) = (place / bins, place % bins);
+            let unit = f64::from(units[frame / (frames / LABELS)]);
+            ((0.8 * (unit + 1.0) * bin as f64).sin() + 0.2 * key.uniform(place as u64)) as f32
+        };
+        (0..frames * bins).map(feature).collect()
     }
 
     /// The same with another last token.

@@ -15,13 +15,14 @@ use crate::boundary::{
     Call, CallOptions, Collation, Context, LossResult, ModelInstance, Object, ObjectiveInstance, Outcomes, Roles,
     batch_on_device,
 };
+use crate::data::BatchColumn;
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Found, Plugin};
 
 /// The step all calls belong to.
 const STEP: u64 = 1;
 /// Sizes at which a family is run, where it has a setting of that name.
-const TINY: [(&str, i64); 3] = [("width", 16), ("num_layers", 2), ("num_heads", 2)];
+const TINY: [(&str, i64); 4] = [("width", 16), ("num_layers", 2), ("num_heads", 2), ("patch_size", 4)];
 
 /// Settings of the objective and of the family, checked, as JSON objects.
 pub(super) struct Settings {
@@ -81,13 +82,13 @@ impl Roles for AnyRole {
     }
 }
 
-/// What models and objectives are made from: weights in f64, the vocabulary of bytes, one family for all roles.
+/// What models and objectives are made from: weights in f64, facts of the samples, one family for all roles.
 pub(super) fn context(family: &'static Plugin, settings: &Settings) -> Arc<Context> {
     Arc::new(Context {
         weights: Arc::new(Weights::with_dtype(0, &Device::Cpu, DType::F64)),
         seed: 0,
         device: Device::Cpu,
-        vocabularies: BTreeMap::from([("text".to_owned(), samples::vocabulary())]),
+        vocabularies: samples::facts(),
         roles: Arc::new(AnyRole { family, settings: settings.family.clone(), built: Mutex::default() }),
         log: None,
     })
@@ -155,8 +156,8 @@ impl World {
     /// The samples collated, in plain memory.
     pub(super) fn collation(&self, texts: &[Text], seed: u64) -> Result<Collation> {
         let mut first_row = 0;
-        let samples = texts.iter().map(|text| {
-            let sample = text.sample(first_row);
+        let samples = texts.iter().enumerate().map(|(index, text)| {
+            let sample = text.sample(index, first_row);
             first_row += text.len();
             sample
         });
@@ -168,10 +169,22 @@ impl World {
     /// The batch of these samples; `packed` puts all of them into one sequence.
     pub(super) fn batch(&self, texts: &[Text], seed: u64, packed: bool) -> Result<Arc<Object>> {
         let collation = self.collation(texts, seed)?;
-        let tokens = collation.concatenated("text.tokens")?;
+        let own = [
+            BatchColumn::Rows("text.tokens"),
+            BatchColumn::Rows("audio.units"),
+            BatchColumn::Stacked("audio.features", samples::SOUND.to_vec()),
+            BatchColumn::Stacked("image.pixels", samples::PICTURE.to_vec()),
+        ];
+        let gathered = own.iter().map(|column| Ok((column.name().to_owned(), column.gather(&collation)?)));
+        let gathered: BTreeMap<_, _> = gathered.collect::<Result<_>>()?;
         let mut columns = collation.into_added();
-        columns.insert("text.tokens".to_owned(), tokens);
-        batch_on_device(columns, [("text.layout".to_owned(), layout(texts, packed)?)], &Device::Cpu)
+        columns.extend(gathered);
+        let layouts = [
+            ("text.layout".to_owned(), layout(texts, packed)?),
+            ("image.layout".to_owned(), layout_of(texts, |_| 1, packed)?),
+            ("audio.layout".to_owned(), layout_of(texts, |_| samples::LABELS, packed)?),
+        ];
+        batch_on_device(columns, layouts, &Device::Cpu)
     }
 
     /// The loss as the plugin gives it, in training.
@@ -218,7 +231,16 @@ impl World {
 
 /// The layout of samples in order; packed, they share one sequence.
 pub(super) fn layout(texts: &[Text], packed: bool) -> Result<compute::layout::Layout> {
-    let lengths: Vec<usize> = texts.iter().map(Text::len).collect();
+    layout_of(texts, Text::len, packed)
+}
+
+/// The same where samples have so many rows.
+pub(super) fn layout_of(
+    texts: &[Text],
+    rows: impl Fn(&Text) -> usize,
+    packed: bool,
+) -> Result<compute::layout::Layout> {
+    let lengths: Vec<usize> = texts.iter().map(rows).collect();
     let keys: Vec<u64> = texts.iter().map(Text::id).collect();
     let sequences = (0..texts.len()).map(|number| if packed { 0 } else { number }).collect();
     Ok(compute::layout::Layout::new(&lengths, &keys)?.with_sequences(sequences)?)

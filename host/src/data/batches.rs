@@ -6,18 +6,17 @@ use std::sync::Arc;
 use batching::{BatchSettings, Batches, Plan, Prefetch, Row, micro_batches};
 use compute::Device;
 use compute::layout::Layout;
-use modality_text::Samples;
 use records::{Dtype, TensorBytes};
 
-use crate::boundary::{
-    AddedColumn, Call, CallOptions, Collation, ColumnData, Object, ObjectiveInstance, Sample, batch_on_device,
-};
+use super::source::SharedSource;
+use crate::boundary::{AddedColumn, Call, CallOptions, Collation, Object, ObjectiveInstance, Sample, batch_on_device};
 use crate::error::{Error, Result};
 use crate::train::file_dtype;
 
 /// A micro-batch in plain memory.
 #[derive(Debug)]
 pub struct MicroBatch {
+    modality: &'static str,
     columns: BTreeMap<String, AddedColumn>,
     layout: Layout,
     /// The ids of its samples, in order.
@@ -42,18 +41,19 @@ impl MicroBatch {
     /// # Errors
     /// When the device has no room.
     pub fn on_device(self, device: &Device) -> Result<Arc<Object>> {
-        batch_on_device(self.columns, [("text.layout".to_owned(), self.layout)], device)
+        batch_on_device(self.columns, [(format!("{}.layout", self.modality), self.layout)], device)
     }
 
-    /// Its columns as they are handed to the objective, and its layout as `text.offsets` `[segments + 1]`, `text.positions`
-    /// `[tokens]` and `text.sequences` `[segments]`, all i64; `samples` `[segments]` are the samples' ids, u64.
+    /// Its columns as they are handed to the objective, and its layout as `MODALITY.offsets` `[segments + 1]`,
+    /// `MODALITY.positions` `[tokens]` and `MODALITY.sequences` `[segments]`, all i64; `samples` `[segments]` are the samples' ids, u64.
     ///
     /// # Errors
     /// A column of a type that files do not have.
     pub fn into_tensors(self) -> Result<Vec<TensorBytes>> {
-        let offsets = i64s("text.offsets", self.layout.offsets().iter().map(|offset| *offset as i64));
-        let positions = i64s("text.positions", self.layout.positions().iter().map(|position| i64::from(*position)));
-        let sequences = i64s("text.sequences", self.layout.sequences().iter().map(|sequence| *sequence as i64));
+        let name = |what: &str| format!("{}.{what}", self.modality);
+        let offsets = i64s(&name("offsets"), self.layout.offsets().iter().map(|offset| *offset as i64));
+        let positions = i64s(&name("positions"), self.layout.positions().iter().map(|position| i64::from(*position)));
+        let sequences = i64s(&name("sequences"), self.layout.sequences().iter().map(|sequence| *sequence as i64));
         let ids = self.samples.iter().flat_map(|id| id.to_le_bytes()).collect();
         let samples =
             TensorBytes { name: "samples".into(), dtype: Dtype::U64, shape: vec![self.samples.len()], bytes: ids };
@@ -100,7 +100,7 @@ impl StepBatch {
 /// What data threads need to make batches. Cheap to share.
 #[derive(Clone)]
 pub struct BatchMaker {
-    samples: Arc<Samples>,
+    samples: SharedSource,
     objective: Arc<ObjectiveInstance>,
     seed: u64,
 }
@@ -108,7 +108,7 @@ pub struct BatchMaker {
 impl BatchMaker {
     /// Batches of `samples`, collated by `objective`; draws are keyed by `seed`.
     #[must_use]
-    pub fn new(samples: Arc<Samples>, objective: Arc<ObjectiveInstance>, seed: u64) -> Self {
+    pub fn new(samples: SharedSource, objective: Arc<ObjectiveInstance>, seed: u64) -> Self {
         Self { samples, objective, seed }
     }
 
@@ -155,13 +155,17 @@ impl BatchMaker {
     }
 
     fn micro_batch(&self, rows: &[Row], epoch: u64) -> Result<MicroBatch> {
+        let modality = self.samples.modality();
         let (mut samples, mut lengths, mut sequences, mut first_row) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (sequence, row) in rows.iter().enumerate() {
             for number in row {
-                let sample = self.samples.get(*number);
-                lengths.push(sample.ids.len());
+                lengths.push(self.samples.length(*number));
                 sequences.push(sequence);
-                samples.push(text_sample(self.samples.id(*number), sample, first_row));
+                samples.push(Sample {
+                    id: self.samples.id(*number),
+                    columns: self.samples.read(*number),
+                    first_rows: BTreeMap::from([(modality.to_owned(), first_row)]),
+                });
                 first_row += lengths[lengths.len() - 1];
             }
         }
@@ -169,26 +173,17 @@ impl BatchMaker {
         let layout = Layout::new(&lengths, &ids)?.with_sequences(sequences)?;
         let collation = Collation::new(samples, self.seed, self.objective.name(), epoch);
         self.objective.collate(&Call::new(CallOptions::data(self.seed)), &collation)?;
-        let mut columns = BTreeMap::from([("text.tokens".to_owned(), collation.concatenated("text.tokens")?)]);
+        let of_samples = self.samples.batch_columns();
+        let mut columns = of_samples
+            .iter()
+            .map(|column| Ok((column.name().to_owned(), column.gather(&collation)?)))
+            .collect::<Result<BTreeMap<_, _>>>()?;
         columns.extend(collation.into_added());
-        Ok(MicroBatch { columns, layout, samples: ids })
+        Ok(MicroBatch { modality, columns, layout, samples: ids })
     }
 }
 
 fn i64s(name: &str, values: impl ExactSizeIterator<Item = i64>) -> TensorBytes {
     let shape = vec![values.len()];
     TensorBytes { name: name.into(), dtype: Dtype::I64, shape, bytes: values.flat_map(i64::to_le_bytes).collect() }
-}
-
-fn text_sample(id: u64, sample: modality_text::Sample, first_row: usize) -> Sample {
-    let truths = |values: &[bool]| ColumnData::Bool(values.iter().map(|value| u8::from(*value)).collect());
-    Sample {
-        id,
-        columns: BTreeMap::from([
-            ("text.special".to_owned(), truths(&sample.special)),
-            ("text.word_starts".to_owned(), truths(&sample.word_starts)),
-            ("text.tokens".to_owned(), ColumnData::U32(sample.ids.into())),
-        ]),
-        first_rows: BTreeMap::from([("text".to_owned(), first_row)]),
-    }
 }

@@ -1,7 +1,13 @@
-//! What a run learns from: prepared text, its batches, and their collation on data threads.
+//! What a run learns from: prepared text or synthetic samples, its batches, and their collation on data threads.
 
 mod batches;
 mod prepare;
+mod run_data;
+mod source;
+mod synthetic;
 
 pub use batches::{BatchMaker, MicroBatch, StepBatch};
 pub use prepare::{TextData, prepare_text};
+pub use run_data::RunData;
+pub use source::{BatchColumn, SharedSource, Source};
+pub use synthetic::{SyntheticAudio, SyntheticImages};

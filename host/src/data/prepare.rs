@@ -18,6 +18,8 @@ use crate::loader::cache_folder;
 
 /// Prepared text of a run.
 pub struct TextData {
+    /// Its section of the experiment.
+    pub settings: DataText,
     /// The tokenizer.
     pub tokenizer: Arc<Tokenizer>,
     /// The samples to train on.
@@ -71,7 +73,7 @@ pub fn prepare_text(data: &DataText, on_progress: OnProgress<'_>) -> Result<Text
     };
     let train = Arc::new(Samples::new(train, vocabulary, cut)?);
     let valid = valid.map(|valid| Samples::new(valid, vocabulary, cut).map(Arc::new)).transpose()?;
-    Ok(TextData { tokenizer, train, valid, fingerprint })
+    Ok(TextData { settings: data.clone(), tokenizer, train, valid, fingerprint })
 }
 
 fn source_settings(data: &DataText) -> SourceSettings {

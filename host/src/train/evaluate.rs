@@ -70,8 +70,8 @@ pub struct HeldOut {
 pub struct Evaluator {
     /// The held-out samples.
     pub batches: BatchMaker,
-    /// The baseline.
-    pub unigram: Unigram,
+    /// The baseline, where the data is text.
+    pub unigram: Option<Unigram>,
     /// Size and filling of the batches.
     pub settings: BatchSettings,
     /// Data threads.
@@ -110,7 +110,7 @@ impl Evaluator {
         }
         if parts.values().all(|(_, _, count)| *count == 0.0) {
             return Err(Error::new("eval/no-labels", "the held-out data has nothing to predict")
-                .with_help("give more or longer text in `data.text.valid_files`"));
+                .with_help("give more of it, or for text longer texts, in `data.text.valid_files`"));
         }
         let loss: f64 =
             parts.values().filter(|(_, _, count)| *count > 0.0).map(|(weight, sum, count)| weight * sum / count).sum();
@@ -118,7 +118,8 @@ impl Evaluator {
             return Err(Error::new("train/not-finite", format!("the held-out loss is {loss}")));
         }
         let count: u64 = targets.values().sum();
-        let unigram = (count > 0).then(|| self.unigram.loss(&targets) / count as f64);
+        let unigram = self.unigram.as_ref().filter(|_| count > 0);
+        let unigram = unigram.map(|unigram| unigram.loss(&targets) / count as f64);
         Ok(HeldOut { loss, unigram, metrics: meters.take(), batches: measured })
     }
 }

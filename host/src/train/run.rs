@@ -136,13 +136,15 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
         data: Vec::new(),
         facts: Map::from_iter([
             ("boundary".to_owned(), json!(lacuna_abi::BOUNDARY)),
-            ("data".to_owned(), json!(session.text.fingerprint)),
+            ("data".to_owned(), json!(session.data.fingerprint)),
             ("parameters".to_owned(), json!(session.stepper.weights.parameters())),
             ("fingerprint".to_owned(), json!(session.fingerprint)),
         ]),
         resumed: Vec::new(),
     })?;
-    session.text.tokenizer.save(folder.path().join("tokenizer.json"))?;
+    if let Some(text) = &session.data.text {
+        text.tokenizer.save(folder.path().join("tokenizer.json"))?;
+    }
     // Last: a folder without this file is no run yet.
     folder.write_experiment(&session.experiment.resolved())?;
     Ok(folder)

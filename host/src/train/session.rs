@@ -22,7 +22,7 @@ use super::log::PluginLog;
 use super::step::Stepper;
 use super::weights::load_weights;
 use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, RoleEntry, RoleTable};
-use crate::data::{BatchMaker, StepBatch, TextData, prepare_text};
+use crate::data::{BatchMaker, RunData, StepBatch, TextData};
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Found, Plugin};
 
@@ -33,8 +33,8 @@ pub(super) const OBJECTIVE: &str = "objective";
 pub struct Session {
     /// Its experiment, plugin settings checked.
     pub experiment: Experiment,
-    /// Its text.
-    pub text: TextData,
+    /// Its data.
+    pub data: RunData,
     /// Weights, objective, optimizer.
     pub stepper: Stepper,
     /// Averaged weights.
@@ -68,14 +68,14 @@ impl Session {
         let (objective_plugin, objective_settings) = load_objective(&experiment, catalogue, &mut plugins)?;
         let roles = Arc::new(RoleTable::new(load_families(&experiment, catalogue, &mut plugins)?));
         let device = compute::device::device(&device_name(experiment.run.device))?;
-        let text = prepare_text(&experiment.data.text, on_progress)?;
+        let data = RunData::prepare(&experiment.data, on_progress)?;
         let seed = experiment.run.seed;
         let (weights, log) = (Arc::new(Weights::new(seed, &device)), PluginLog::default());
         let context = Arc::new(Context {
             weights: weights.clone(),
             seed,
             device: device.clone(),
-            vocabularies: BTreeMap::from([("text".to_owned(), vocabulary_json(&text))]),
+            vocabularies: data.facts.clone(),
             roles: roles.clone(),
             log: Some(log.sink()),
         });
@@ -87,16 +87,16 @@ impl Session {
         let mut options = CallOptions::training(seed, 0, device.clone());
         options.resolve = Resolve { precision: precision(experiment.run.precision), ..Resolve::default() };
         options.log = Some(log.sink());
-        let plan = Arc::new(plan(&experiment, &text)?);
-        let steps = steps(&experiment, &text, &plan)?;
+        let plan = Arc::new(plan(&experiment, &data)?);
+        let steps = steps(&experiment, &data, &plan)?;
         Ok(Self {
             schedule: schedule(&experiment, steps),
-            evaluator: evaluator(&experiment, &text, &objective, &device),
+            evaluator: evaluator(&experiment, &data, &objective, &device),
             ema: experiment.optimizer.ema.map(Ema::new).transpose()?,
-            fingerprint: fingerprint(&experiment, &plugins, &text),
+            fingerprint: fingerprint(&experiment, &plugins, &data),
             stepper: Stepper { weights, objective, optimizer, options, device },
             experiment,
-            text,
+            data,
             steps,
             models,
             log,
@@ -112,7 +112,11 @@ impl Session {
     pub fn of_run(run: &Path, checkpoint: &str, overrides: &[String], catalogue: &Catalogue) -> Result<Self> {
         let folder = RunFolder::open(run)?;
         // The tokenizer the run was trained with, whatever became of the corpus it came from.
-        let mut own = vec![format!("data.text.tokenizer={}", json!(absolute(&folder.path().join("tokenizer.json"))))];
+        let tokenizer = folder.path().join("tokenizer.json");
+        let mut own = Vec::new();
+        if tokenizer.is_file() {
+            own.push(format!("data.text.tokenizer={}", json!(absolute(&tokenizer))));
+        }
         own.extend(overrides.iter().cloned());
         let experiment = Experiment::load(folder.path().join("experiment.toml"), &own)?;
         let session = Self::open(experiment, catalogue, &mut |_, _, _| {})?;
@@ -135,11 +139,25 @@ impl Session {
         Ok(session)
     }
 
+    /// Its text.
+    ///
+    /// # Errors
+    /// When it learns from something else.
+    pub fn text(&self) -> Result<&TextData> {
+        self.data.text.as_ref().ok_or_else(|| {
+            Error::new(
+                "config/modality",
+                format!("the run learns from `{}`, not from text", self.experiment.data.header()),
+            )
+            .with_help("this is for runs with `[data.text]`")
+        })
+    }
+
     /// The training batches of the steps `first..last`, made ahead on data threads.
     #[must_use]
     pub fn training_batches(&self, first: u64, last: u64) -> Prefetch<StepBatch, Error> {
         let run = &self.experiment.run;
-        BatchMaker::new(self.text.train.clone(), self.stepper.objective.clone(), run.seed).training(
+        BatchMaker::new(self.data.train.clone(), self.stepper.objective.clone(), run.seed).training(
             &self.plan,
             run.accumulation,
             first,
@@ -232,28 +250,27 @@ fn opened(found: &Found, plugins: &mut Vec<&'static Plugin>) -> Result<&'static 
     Ok(plugin)
 }
 
-fn batch_settings(experiment: &Experiment) -> BatchSettings {
-    let text = &experiment.data.text;
-    BatchSettings { rows: experiment.run.batch_rows, length: text.length, packing: text.packing }
+fn batch_settings(experiment: &Experiment, data: &RunData) -> BatchSettings {
+    BatchSettings { rows: experiment.run.batch_rows, length: data.length, packing: data.packing }
 }
 
-fn plan(experiment: &Experiment, text: &TextData) -> Result<Batches> {
-    let train = text.train.clone();
+fn plan(experiment: &Experiment, data: &RunData) -> Result<Batches> {
+    let train = data.train.clone();
     let length_of = move |sample| train.length(sample);
-    let shuffle = experiment.data.text.shuffle;
-    Ok(Batches::new(experiment.run.seed, text.train.len(), length_of, batch_settings(experiment), shuffle)?)
+    let settings = batch_settings(experiment, data);
+    Ok(Batches::new(experiment.run.seed, data.train.len(), length_of, settings, data.shuffle)?)
 }
 
 fn evaluator(
     experiment: &Experiment,
-    text: &TextData,
+    data: &RunData,
     objective: &Arc<ObjectiveInstance>,
     device: &compute::Device,
 ) -> Option<Evaluator> {
-    text.valid.as_ref().map(|valid| Evaluator {
+    data.valid.as_ref().map(|valid| Evaluator {
         batches: BatchMaker::new(valid.clone(), objective.clone(), HELD_OUT_SEED),
-        unigram: Unigram::of(&text.train, &text.vocabulary().special),
-        settings: batch_settings(experiment),
+        unigram: data.text.as_ref().map(|text| Unigram::of(&text.train, &text.vocabulary().special)),
+        settings: batch_settings(experiment, data),
         threads: experiment.run.data_threads,
         device: device.clone(),
     })
@@ -272,20 +289,6 @@ fn precision(precision: Precision) -> DType {
         Precision::F32 => DType::F32,
         Precision::Bf16 => DType::BF16,
     }
-}
-
-fn vocabulary_json(text: &TextData) -> String {
-    let vocabulary = text.vocabulary();
-    json!({
-        "size": vocabulary.size,
-        "pad": vocabulary.pad,
-        "begin": vocabulary.begin,
-        "end": vocabulary.end,
-        "mask": vocabulary.mask,
-        "unknown": vocabulary.unknown,
-        "special": vocabulary.special,
-    })
-    .to_string()
 }
 
 /// A model that nobody asked for would be trained by nobody, without a word.
@@ -363,24 +366,24 @@ fn schedule(experiment: &Experiment, steps: u64) -> Schedule {
 }
 
 /// Steps of the run: as told, or as many as it takes to see so many tokens, whichever is less.
-fn steps(experiment: &Experiment, text: &TextData, plan: &Batches) -> Result<u64> {
+fn steps(experiment: &Experiment, data: &RunData, plan: &Batches) -> Result<u64> {
     let run = &experiment.run;
     let Some(tokens) = run.tokens else { return Ok(run.steps.unwrap_or(0)) };
     let (mut steps, mut seen) = (0, 0);
     // Counted, not estimated: a schedule that ends before the tokens do would end the run with too few.
     while seen < tokens && run.steps.is_none_or(|most| steps < most) {
         let (_, rows) = plan.batch_of_step(steps)?;
-        seen += rows.iter().flatten().map(|sample| text.train.length(*sample) as u64).sum::<u64>();
+        seen += rows.iter().flatten().map(|sample| data.train.length(*sample) as u64).sum::<u64>();
         steps += 1;
     }
     Ok(steps)
 }
 
 /// Hashes of what changes results: the settings, each plugin, the data.
-fn fingerprint(experiment: &Experiment, plugins: &[&'static Plugin], text: &TextData) -> BTreeMap<String, String> {
+fn fingerprint(experiment: &Experiment, plugins: &[&'static Plugin], data: &RunData) -> BTreeMap<String, String> {
     let settings = blake3::hash(experiment.fingerprint().to_string().as_bytes()).to_hex().to_string();
     let mut fingerprint =
-        BTreeMap::from([("settings".to_owned(), settings), ("data".to_owned(), text.fingerprint.clone())]);
+        BTreeMap::from([("settings".to_owned(), settings), ("data".to_owned(), data.fingerprint.clone())]);
     fingerprint.extend(plugins.iter().map(|plugin| (format!("plugin {}", plugin.manifest.name), plugin.hash.clone())));
     fingerprint
 }

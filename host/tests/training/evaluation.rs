@@ -57,7 +57,7 @@ fn the_unigram_loss_of_next_tokens_is_that_by_hand() {
     let session = open(experiment_with_text(&folder, "clm", "aab\n", "ab\n", &changes)).expect("a session");
     let targets = training(&session, 0, 1).remove(0);
     let targets = step_columns(targets).remove(0).rows("targets");
-    let end = session.text.vocabulary().end.map(|end| end as usize);
+    let end = session.text().expect("text").vocabulary().end.map(|end| end as usize);
     assert_eq!(targets.last().copied(), end, "the end of a sample is predicted");
     let measured = session.held_out(None).expect("a measure").expect("held-out data");
     let total = 260.0_f64;

@@ -33,13 +33,13 @@ fn choices(session: &Session, steps: u64) -> Choices {
 }
 
 fn special(session: &Session, id: usize) -> bool {
-    session.text.vocabulary().is_special(id as u32)
+    session.text().expect("text").vocabulary().is_special(id as u32)
 }
 
 #[test]
 fn shares_are_those_of_the_settings() {
     let session = session("mlm", &["run.batch_rows=32"]);
-    let mask = session.text.vocabulary().mask.expect("a mask token") as usize;
+    let mask = session.text().expect("text").vocabulary().mask.expect("a mask token") as usize;
     let (mut eligible, mut chosen, mut masked, mut random) = (0.0, 0.0, 0.0, 0.0);
     for (tokens, shown, picked) in choices(&session, 400).into_values() {
         for (position, (token, shown)) in tokens.iter().zip(&shown).enumerate() {

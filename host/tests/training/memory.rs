@@ -49,7 +49,7 @@ fn living_objects_do_not_grow_over_steps() {
         let settings = session.experiment.objective.settings(&schema(&learnt, name::OBJECTIVE)).expect("settings");
         let entry =
             RoleEntry { family: family.clone(), settings: json!(model.expect("settings")).to_string(), frozen: false };
-        let vocabulary = session.text.vocabulary();
+        let vocabulary = session.text().expect("text").vocabulary();
         let vocabulary = json!({ "size": vocabulary.size, "pad": vocabulary.pad, "begin": vocabulary.begin, "end": vocabulary.end,
             "mask": vocabulary.mask, "unknown": vocabulary.unknown, "special": vocabulary.special });
         let context = Arc::new(Context {

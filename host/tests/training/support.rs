@@ -135,10 +135,10 @@ pub(super) fn session(objective: &str, changes: &[&str]) -> Session {
 
 /// All samples of the training text as one batch, in their order; packed, several share a row.
 pub(super) fn everything(session: &Session, packing: bool) -> StepBatch {
-    let length = session.experiment.data.text.length;
+    let length = session.text().expect("text").settings.length;
     let settings = BatchSettings { rows: 1_000_000, length, packing };
     let objective = session.stepper.objective.clone();
-    let maker = BatchMaker::new(session.text.train.clone(), objective, session.experiment.run.seed);
+    let maker = BatchMaker::new(session.text().expect("text").train.clone(), objective, session.experiment.run.seed);
     let mut batches = maker.evaluation(settings, None, 0).expect("a plan");
     batches.next().expect("one batch").unwrap_or_else(|error| panic!("{error:?}"))
 }
@@ -339,6 +339,7 @@ pub(super) fn train_part(experiment: Experiment, folder: &Path, resume: bool, un
         resume,
         stop: StopFlag::default(),
         report: false,
+        profile: false,
         until,
         started: Instant::now(),
         command: vec!["test".into()],

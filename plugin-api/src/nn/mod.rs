@@ -5,16 +5,22 @@
 
 mod attention;
 mod block;
+mod conformer;
+mod convolution;
 mod embedding;
 mod linear;
 mod mlp;
 mod norm;
+mod patches;
 mod positions;
 
 pub use attention::{Attention, AttentionOptions, Memory, Rotary};
 pub use block::{Block, BlockCall, BlockNames, BlockOptions};
+pub use conformer::{ConformerBlock, ConformerOptions};
+pub use convolution::{Conv2d, DepthwiseConv1d};
 pub use embedding::Embedding;
 pub use linear::{Linear, LinearHead, LinearOptions};
 pub use mlp::{Mlp, MlpOptions};
 pub use norm::{LayerNorm, Norm, NormKind, RmsNorm};
+pub use patches::{PatchEmbedding, grid_positions, patches};
 pub use positions::{LearnedPositions, sinusoidal};

@@ -17,8 +17,10 @@ pub(crate) const INTRO: &str = "Which text, cut and tokenised how. Paths are loo
     experiment file; `${LACUNA_DATA}` in a path stands for that environment variable.";
 /// Keys that change no result.
 pub(crate) const NEUTRAL: [&str; 1] = ["cache"];
+/// Modalities that this host reads; a file names one of them.
+pub(crate) const MODALITIES: [&str; 3] = ["text", "image", "audio"];
 /// Modalities that the file format has a place for and this host does not read.
-pub(crate) const LATER: [&str; 3] = ["image", "audio", "documents"];
+pub(crate) const LATER: [&str; 1] = ["documents"];
 
 /// The `[data.text]` section; paths are absolute and, but for `cache`, exist.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -1,8 +1,10 @@
 //! The host's own sections, one file for each: its schema, its typed form, its extra rules.
 
+pub(crate) mod audio;
 pub(crate) mod checkpoint;
 pub(crate) mod data;
 pub(crate) mod evaluate;
+pub(crate) mod image;
 pub(crate) mod model;
 pub(crate) mod objective;
 pub(crate) mod optimizer;
@@ -27,6 +29,8 @@ pub(crate) fn all() -> Vec<Section> {
     vec![
         section(run::HEADER, run::INTRO, run::schema()),
         section(data::HEADER, data::INTRO, data::schema()),
+        section(image::HEADER, image::INTRO, image::schema()),
+        section(audio::HEADER, audio::INTRO, audio::schema()),
         section("[model.<role>]", model::INTRO, model::schema()),
         section(objective::HEADER, objective::INTRO, objective::schema()),
         section(optimizer::HEADER, optimizer::INTRO, optimizer::schema()),
@@ -67,6 +71,8 @@ mod tests {
         };
         checked(run::schema(), "name = 'x'").typed::<run::Run>();
         checked(data::schema(), "files = ['a']").typed::<data::DataText>();
+        checked(image::schema(), "").typed::<image::DataImage>();
+        checked(audio::schema(), "").typed::<audio::DataAudio>();
         checked(optimizer::schema(), "").typed::<optimizer::Optimizer>();
         checked(optimizer::group_schema(), "match = ['*.bias']").typed::<optimizer::Group>();
         checked(schedule::schema(), "").typed::<schedule::Schedule>();
@@ -90,6 +96,8 @@ mod tests {
                     let read = match section.header {
                         run::HEADER => format!("{:?}", checked.typed::<run::Run>()),
                         data::HEADER => format!("{:?}", checked.typed::<data::DataText>()),
+                        image::HEADER => format!("{:?}", checked.typed::<image::DataImage>()),
+                        audio::HEADER => format!("{:?}", checked.typed::<audio::DataAudio>()),
                         optimizer::HEADER => format!("{:?}", checked.typed::<optimizer::Optimizer>()),
                         schedule::HEADER => format!("{:?}", checked.typed::<schedule::Schedule>()),
                         evaluate::HEADER => format!("{:?}", checked.typed::<evaluate::Evaluate>()),

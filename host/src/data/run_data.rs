@@ -1,0 +1,107 @@
+//! The data of a run, whatever its modality: samples, how rows are filled, what plugins may know of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use experiment::{Data, DataAudio, DataImage, FRAMES_PER_UNIT};
+use serde_json::json;
+
+use super::prepare::{OnProgress, TextData, prepare_text};
+use super::source::SharedSource;
+use super::synthetic::{SyntheticAudio, SyntheticImages};
+use crate::error::Result;
+
+/// The data of a run.
+pub struct RunData {
+    /// The samples to train on.
+    pub train: SharedSource,
+    /// The samples held out, where there are any.
+    pub valid: Option<SharedSource>,
+    /// Tokenizer and samples, where it is text.
+    pub text: Option<TextData>,
+    /// A hash of all samples, or what they are made from.
+    pub fingerprint: String,
+    /// By modality, what plugins may know of it, as JSON: a vocabulary, the size of pictures, the length of sounds.
+    pub facts: BTreeMap<String, String>,
+    /// Rows of the longest sample, or what a packed row holds.
+    pub length: usize,
+    /// Whether several samples share a row.
+    pub packing: bool,
+    /// Whether each epoch has an order of its own.
+    pub shuffle: bool,
+}
+
+impl RunData {
+    /// Prepares the data of an experiment, or finds it prepared.
+    ///
+    /// # Errors
+    /// As [`prepare_text`]; synthetic data needs nothing.
+    pub fn prepare(data: &Data, on_progress: OnProgress<'_>) -> Result<Self> {
+        Ok(match data {
+            Data::Text(settings) => of_text(prepare_text(settings, on_progress)?),
+            Data::Image(settings) => of_images(settings),
+            Data::Audio(settings) => of_audio(settings),
+            other => return Err(crate::error::Error::not_yet(other.header())),
+        })
+    }
+}
+
+fn of_text(text: TextData) -> RunData {
+    let vocabulary = text.vocabulary();
+    let facts = json!({
+        "size": vocabulary.size,
+        "pad": vocabulary.pad,
+        "begin": vocabulary.begin,
+        "end": vocabulary.end,
+        "mask": vocabulary.mask,
+        "unknown": vocabulary.unknown,
+        "special": vocabulary.special,
+    });
+    RunData {
+        train: text.train.clone(),
+        valid: text.valid.clone().map(|valid| valid as SharedSource),
+        fingerprint: text.fingerprint.clone(),
+        facts: BTreeMap::from([("text".to_owned(), facts.to_string())]),
+        length: text.settings.length,
+        packing: text.settings.packing,
+        shuffle: text.settings.shuffle,
+        text: Some(text),
+    }
+}
+
+fn of_images(settings: &DataImage) -> RunData {
+    let DataImage { height, width, channels, samples, valid_samples, shuffle, .. } = *settings;
+    let part = |first: usize, count| Arc::new(SyntheticImages::new(settings, first as u64, count)) as SharedSource;
+    let facts = json!({ "height": height, "width": width, "channels": channels });
+    RunData {
+        train: part(0, samples),
+        valid: (valid_samples > 0).then(|| part(samples, valid_samples)),
+        text: None,
+        fingerprint: fingerprint(&format!("{settings:?}")),
+        facts: BTreeMap::from([("image".to_owned(), facts.to_string())]),
+        length: 1,
+        packing: false,
+        shuffle,
+    }
+}
+
+fn of_audio(settings: &DataAudio) -> RunData {
+    let DataAudio { frames, bins, units, samples, valid_samples, shuffle, .. } = *settings;
+    let part = |first: usize, count| Arc::new(SyntheticAudio::new(settings, first as u64, count)) as SharedSource;
+    let facts = json!({ "frames": frames, "bins": bins, "units": units, "frames_per_unit": FRAMES_PER_UNIT });
+    RunData {
+        train: part(0, samples),
+        valid: (valid_samples > 0).then(|| part(samples, valid_samples)),
+        text: None,
+        fingerprint: fingerprint(&format!("{settings:?}")),
+        facts: BTreeMap::from([("audio".to_owned(), facts.to_string())]),
+        length: frames / FRAMES_PER_UNIT,
+        packing: false,
+        shuffle,
+    }
+}
+
+/// The number before it goes up when synthetic samples change.
+fn fingerprint(settings: &str) -> String {
+    blake3::hash(format!("synthetic 1 {settings}").as_bytes()).to_hex().to_string()
+}

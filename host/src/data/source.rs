@@ -1,0 +1,100 @@
+//! Where samples come from, whatever they hold: text, pictures, sounds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use modality_text::Samples;
+
+use crate::boundary::{AddedColumn, Collation, ColumnData};
+use crate::error::Result;
+
+/// A column of the samples that goes into every batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchColumn {
+    /// One element for each row of the layout: `[n]`.
+    Rows(&'static str),
+    /// A tensor of these dims for each sample: `[b, ..]`.
+    Stacked(&'static str, Vec<usize>),
+}
+
+impl BatchColumn {
+    /// Its full name: `text.tokens`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rows(name) | Self::Stacked(name, _) => name,
+        }
+    }
+
+    /// The column of all samples of a collation.
+    ///
+    /// # Errors
+    /// When a sample lacks it or has another number of elements.
+    pub fn gather(&self, collation: &Collation) -> Result<AddedColumn> {
+        match self {
+            Self::Rows(name) => collation.concatenated(name),
+            Self::Stacked(name, dims) => collation.stacked(name, dims),
+        }
+    }
+}
+
+/// Numbered samples of one modality, read or made when asked for, from any thread.
+pub trait Source: Send + Sync {
+    /// The modality: what stands before the dot in the names of its columns.
+    fn modality(&self) -> &'static str;
+
+    /// Number of samples.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows of sample `sample` in the batch's layout.
+    fn length(&self, sample: usize) -> usize;
+
+    /// What random draws for sample `sample` are keyed by, the same in every epoch and in no other part of the data.
+    fn id(&self, sample: usize) -> u64;
+
+    /// The columns of sample `sample`, as plugins see them in collation.
+    fn read(&self, sample: usize) -> BTreeMap<String, ColumnData>;
+
+    /// Which of the columns go into every batch.
+    fn batch_columns(&self) -> Vec<BatchColumn>;
+}
+
+impl Source for Samples {
+    fn modality(&self) -> &'static str {
+        "text"
+    }
+
+    fn len(&self) -> usize {
+        Samples::len(self)
+    }
+
+    fn length(&self, sample: usize) -> usize {
+        Samples::length(self, sample)
+    }
+
+    fn id(&self, sample: usize) -> u64 {
+        Samples::id(self, sample)
+    }
+
+    fn read(&self, sample: usize) -> BTreeMap<String, ColumnData> {
+        let sample = self.get(sample);
+        let truths = |values: &[bool]| ColumnData::Bool(values.iter().map(|value| u8::from(*value)).collect());
+        BTreeMap::from([
+            ("text.special".to_owned(), truths(&sample.special)),
+            ("text.word_starts".to_owned(), truths(&sample.word_starts)),
+            ("text.tokens".to_owned(), ColumnData::U32(sample.ids.into())),
+        ])
+    }
+
+    fn batch_columns(&self) -> Vec<BatchColumn> {
+        vec![BatchColumn::Rows("text.tokens")]
+    }
+}
+
+/// Samples that are shared between threads.
+pub type SharedSource = Arc<dyn Source>;

@@ -1,0 +1,110 @@
+//! From pictures, or patches of them, to the rows that enter the first block.
+
+use plugin_api::nn::{PatchEmbedding, grid_positions, patches};
+use plugin_api::prelude::*;
+
+use crate::settings::VitSettings;
+
+/// Patch embedding, positions, class token.
+pub(crate) struct Embeddings {
+    projection: PatchEmbedding,
+    class_token: Option<Weight>,
+    positions: Positions,
+    pictures: Pictures,
+    patch_size: usize,
+    width: usize,
+    dropout: f64,
+}
+
+enum Positions {
+    /// `[1, l + 1, width]`, that of the class token first; without one `[1, l, width]`.
+    Learned(Weight),
+    /// `[l, width]`; the class token has zeros.
+    Fixed(Vec<f32>),
+}
+
+impl Embeddings {
+    pub(crate) fn new(settings: &VitSettings, pictures: Pictures, scope: &Scope) -> Result<Self> {
+        let VitSettings { width, patch_size, class_token, dropout, .. } = *settings;
+        let features = patch_size * patch_size * pictures.channels;
+        let projection =
+            PatchEmbedding::new(&scope.at("patch_embeddings.projection"), features, width, settings.init())?;
+        let vector = WeightOptions::new().no_decay();
+        let class = class_token
+            .then(|| scope.weight_with("cls_token", &[1, 1, width], Init::Normal(0.02), &vector))
+            .transpose()?;
+        let (rows, columns) = (pictures.height / patch_size, pictures.width / patch_size);
+        let positions = if settings.positions == "sincos" {
+            Positions::Fixed(grid_positions(rows, columns, width))
+        } else {
+            let dims = [1, rows * columns + usize::from(class_token), width];
+            Positions::Learned(scope.weight_with("position_embeddings", &dims, Init::Normal(0.02), &vector)?)
+        };
+        Ok(Self { projection, class_token: class, positions, pictures, patch_size, width, dropout })
+    }
+
+    /// Patches of a whole picture.
+    pub(crate) fn patches(&self) -> usize {
+        (self.pictures.height / self.patch_size) * (self.pictures.width / self.patch_size)
+    }
+
+    /// `[n, d]` of the call's `pixels`, or of its `patches` at their `positions`.
+    pub(crate) fn apply(&self, call: &Forward) -> Result<Tensor> {
+        let width = self.width as i64;
+        let rows_md = match (call.input("pixels")?, call.input("patches")?) {
+            (Some(pixels_bchw), None) => {
+                let Pictures { channels, height, width: columns, .. } = self.pictures;
+                let patches_mp = patches(&pixels_bchw, [channels, height, columns], self.patch_size);
+                let rows_md = self.projection.apply(&patches_mp)?;
+                let table_ld = self.table(rows_md.dtype()?);
+                (rows_md.reshape(&[-1, self.patches() as i64, width]) + table_ld.unsqueeze(0)).reshape(&[-1, width])
+            }
+            (None, Some(patches_mp)) => {
+                let Some(positions_m) = call.input("positions")? else {
+                    return Err(Error::data("`patches` need the input `positions`")
+                        .help("give the number of each patch on its grid, counted row by row, u32 or i64"));
+                };
+                let rows_md = self.projection.apply(&patches_mp)?;
+                let table_ld = self.table(rows_md.dtype()?);
+                rows_md + table_ld.index_select(0, positions_m)
+            }
+            _ => {
+                return Err(call
+                    .nothing_to_run()
+                    .help("give `pixels`, or `patches` with `positions`, or `hidden` for a later layer"));
+            }
+        };
+        let layout = call.layout();
+        Ok(self.with_class_token(&rows_md, layout)?.dropout(self.dropout, Some(layout), "embeddings"))
+    }
+
+    /// The positions of the patches `[l, d]`.
+    fn table(&self, dtype: DType) -> Tensor {
+        let (patches, width) = (self.patches(), self.width);
+        match &self.positions {
+            Positions::Fixed(table) => Tensor::new(table, &[patches, width]).cast(dtype),
+            Positions::Learned(weight) => {
+                let first = usize::from(self.class_token.is_some());
+                weight.tensor().reshape(&[-1, width as i64]).narrow(0, first, patches)
+            }
+        }
+    }
+
+    /// Each picture's class token before its patches.
+    fn with_class_token(&self, rows_md: &Tensor, layout: &Layout) -> Result<Tensor> {
+        let Some(class_token) = &self.class_token else { return Ok(rows_md.clone()) };
+        let mut class_11d = class_token.tensor();
+        if let Positions::Learned(weight) = &self.positions {
+            class_11d = class_11d + weight.tensor().narrow(1, 0, 1);
+        }
+        let pictures = layout.lengths().count()?;
+        let (rows, each) = (rows_md.dims()?[0], pictures.max(1));
+        if !rows.is_multiple_of(each) {
+            return Err(Error::data(format!("{rows} patches cannot be shared evenly by {pictures} pictures"))
+                .help("give the same number of patches of each picture"));
+        }
+        let rows_bkd = rows_md.reshape(&[pictures as i64, (rows / each) as i64, self.width as i64]);
+        let class_b1d = class_11d.expand(&[pictures, 1, self.width]);
+        Ok(Tensor::cat(&[class_b1d, rows_bkd], 1).reshape(&[-1, self.width as i64]))
+    }
+}

@@ -1,0 +1,11 @@
+//! What every plugin has to hold: right shapes and gradients, samples that do not change each other.
+
+use lacuna::conformance::{assert_conforms, assert_conforms_with};
+
+/// Both kinds of positions, with and without a class token. One test: the suite counts the threads of the process.
+#[test]
+fn conforms() {
+    assert_conforms("vit");
+    assert_conforms_with("vit", &["model.positions=sincos", "model.initial=xavier", "model.dropout=0.2"]);
+    assert_conforms_with("vit", &["model.class_token=false"]);
+}
