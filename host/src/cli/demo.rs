@@ -43,7 +43,13 @@ pub(super) fn run(common: &Common, arguments: &DemoArguments) -> Result<Outcome>
     };
     let catalogue = common.catalogue();
     println!("training {}", arguments.file.display());
-    let mut finished = train(Experiment::load(&arguments.file, &arguments.overrides)?, &catalogue, &options)?;
+    let experiment = Experiment::load(&arguments.file, &arguments.overrides)?;
+    if experiment.data.text().is_none() {
+        let fact =
+            format!("the demo fills gaps in text, and the experiment learns from `{}`", experiment.data.header());
+        return Err(Error::new("config/modality", fact).with_help("train it with `lacuna run FILE`"));
+    }
+    let mut finished = train(experiment, &catalogue, &options)?;
     if finished.ended == Ended::Stopped {
         run::print(&finished);
         return Ok(Outcome::Stopped);

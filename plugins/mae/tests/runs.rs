@@ -1,0 +1,61 @@
+//! Whole runs on synthetic pictures: the same bytes for any number of data threads, and after stopping and resuming.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::time::Instant;
+
+use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::signals::StopFlag;
+use lacuna::train::{Finished, RunOptions, train};
+
+const TINY: &str = "[run]\nsteps = 6\nbatch_rows = 6\nlog_every_steps = 1\n\
+    [data.image]\nheight = 8\nwidth = 12\nchannels = 2\nsamples = 20\nvalid_samples = 10\n\
+    [model.encoder]\nfamily = 'vit'\nwidth = 16\nnum_layers = 2\nnum_heads = 2\npatch_size = 4\npositions = 'sincos'\n\
+    [objective]\nuse = 'mae'\nmask_rate = 0.5\ndecoder_width = 8\ndecoder_layers = 1\ndecoder_heads = 2\n\
+    [optimizer]\nlearning_rate = 0.01\n[schedule]\nuse = 'constant'\n";
+
+fn run(out: &Path, changes: &[&str], resume: bool, until: Option<u64>) -> Finished {
+    let program = std::env::current_exe().unwrap();
+    let folder = program.parent().unwrap();
+    let catalogue = Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]));
+    let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
+    let experiment = experiment::Experiment::from_text(TINY, Path::new("tiny.toml"), &changes).unwrap();
+    let options = RunOptions {
+        out: Some(out.to_path_buf()),
+        resume,
+        stop: StopFlag::default(),
+        report: false,
+        profile: false,
+        until,
+        started: Instant::now(),
+        command: vec!["test".into()],
+    };
+    train(experiment, &catalogue, &options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn weights(run: &Path) -> Vec<u8> {
+    std::fs::read(run.join("checkpoints/last/model.safetensors")).unwrap()
+}
+
+#[test]
+fn data_threads_and_stopping_change_no_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, many, stopped] = ["one", "many", "stopped"].map(|name| folder.path().join(name));
+    let finished = run(&one, &["run.data_threads=1"], false, None);
+    assert!(finished.held_out.unwrap().loss.is_finite() && finished.tokens == 36);
+    run(&many, &["run.data_threads=3"], false, None);
+    assert!(weights(&one) == weights(&many), "the number of data threads matters");
+    run(&stopped, &[], false, Some(2));
+    run(&stopped, &[], true, None);
+    assert!(weights(&one) == weights(&stopped), "stopping and resuming matters");
+}
+
+#[test]
+fn dividing_the_batch_changes_only_rounding() {
+    let folder = tempfile::tempdir().unwrap();
+    let losses = ["run.accumulation=1", "run.accumulation=3"].map(|change| {
+        let finished = run(&folder.path().join(change), &[change], false, None);
+        finished.held_out.unwrap().loss
+    });
+    assert!((losses[0] - losses[1]).abs() < 1e-4 * losses[0], "{losses:?}");
+}
