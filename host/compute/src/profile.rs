@@ -10,7 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 static ON: AtomicBool = AtomicBool::new(false);
-static SPENT: Mutex<BTreeMap<(&str, Phase), (u64, Duration)>> = Mutex::new(BTreeMap::new());
+static SPENT: Mutex<Spent> = Mutex::new(BTreeMap::new());
+
+/// Calls and time by operation and phase.
+type Spent = BTreeMap<(&'static str, Phase), (u64, Duration)>;
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };

@@ -1,5 +1,6 @@
 //! Rotary position embedding.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::on_device;
@@ -34,7 +35,7 @@ pub fn rotary(x: &Tensor, positions: &[u32], base: f64, interleaved: bool, rotar
     if !(base > 0.0 && base.is_finite()) {
         return Err(Error::argument(NAME, format!("base {base} is not a positive number")));
     }
-    let table = Arc::new(table(positions, base, rotary_dims));
+    let table = table_of(positions, base, rotary_dims);
     if on_device::is_other(x.device()) {
         return on_device::rotary(x, &table, interleaved, rotary_dims);
     }
@@ -56,6 +57,24 @@ pub(super) struct Table {
     /// `[positions, rotary_dims / 2]` pairs.
     pub(super) turns: Vec<(f64, f64)>,
     pub(super) place_of_row: Vec<usize>,
+}
+
+thread_local! {
+    /// What the last call turned by: queries and keys of all layers of a step turn alike.
+    static LAST: RefCell<Option<(Vec<u32>, u64, usize, Arc<Table>)>> = const { RefCell::new(None) };
+}
+
+fn table_of(positions: &[u32], base: f64, rotary_dims: usize) -> Arc<Table> {
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, bits, dims, table)) if known == positions && *bits == base.to_bits() && *dims == rotary_dims => {
+            table.clone()
+        }
+        _ => {
+            let made = Arc::new(table(positions, base, rotary_dims));
+            *last = Some((positions.to_vec(), base.to_bits(), rotary_dims, made.clone()));
+            made
+        }
+    })
 }
 
 pub(super) fn table(positions: &[u32], base: f64, rotary_dims: usize) -> Table {

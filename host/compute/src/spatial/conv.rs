@@ -1,6 +1,6 @@
 //! Convolution (cross-correlation, as everywhere in this field) and its transpose over one or two axes.
 
-use super::conv_kernels::{Plan, forward, input_gradient, weight_gradient};
+use super::conv_kernels::{Plan, bias_gradient, forward, input_gradient, weight_gradient};
 use super::windows::Windows;
 use super::{checked, lifted, lowered, pair};
 use crate::kernel::{sum_of, widen};
@@ -217,7 +217,7 @@ fn recorded(
         if let Some(bias_dtype) = bias_dtype
             && needs[2]
         {
-            gradients[2] = Some(gradient.sum((0, 2, 3))?.to_dtype(bias_dtype)?);
+            gradients[2] = Some(bias_gradient(&gradient)?.to_dtype(bias_dtype)?);
         }
         Ok(gradients)
     };

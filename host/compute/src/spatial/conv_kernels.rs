@@ -6,8 +6,9 @@
 
 use rayon::prelude::*;
 
+use super::columns::Phases;
 use super::windows::Windows;
-use crate::kernel::{Matrix, Real, by_real, product, slice, value_of};
+use crate::kernel::{Matrix, Real, by_real, product, slice, sum, value_of};
 use crate::{Result, Value};
 
 /// A convolution `[batch, in_channels, input]` → `[batch, out_channels, output]` with weights
@@ -48,39 +49,6 @@ impl Plan {
     }
     fn depthwise(&self) -> bool {
         self.in_group() == 1 && self.groups > 1
-    }
-
-    /// Windows of one sample and group as columns `[depth, windows]`.
-    fn columns<T: Real>(&self, input: &[T], columns: &mut Vec<T>) {
-        let windows = &self.windows;
-        let (taps, count) = (windows.taps(), windows.output_plane());
-        columns.clear();
-        columns.resize(self.depth() * count, T::zero());
-        for (channel, plane) in input.chunks(windows.input_plane()).enumerate() {
-            windows.for_each_run(|tap, output, from, length| {
-                let start = (channel * taps + tap) * count + output;
-                let row = &mut columns[start..start + length];
-                if windows.stride[1] == 1 {
-                    row.copy_from_slice(&plane[from..from + length]);
-                } else {
-                    row.iter_mut()
-                        .zip(plane[from..].iter().step_by(windows.stride[1]))
-                        .for_each(|(to, from)| *to = *from);
-                }
-            });
-        }
-    }
-
-    /// Sums columns back to the input elements they came from.
-    fn add_columns<T: Real>(&self, columns: &[T], input: &mut [T]) {
-        let windows = &self.windows;
-        let (taps, count) = (windows.taps(), windows.output_plane());
-        for (channel, plane) in input.chunks_mut(windows.input_plane()).enumerate() {
-            windows.for_each_run(|tap, output, to, length| {
-                let start = (channel * taps + tap) * count + output;
-                add_strided(&mut plane[to..], windows.stride[1], &columns[start..start + length], T::one());
-            });
-        }
     }
 }
 
@@ -129,12 +97,33 @@ pub(super) fn weight_gradient(input: &Value, gradient: &Value, plan: &Plan) -> R
     })
 }
 
+/// The gradient of a bias from that of the output `[batch, channels, height, width]`: its sum over all but the channels.
+pub(super) fn bias_gradient(gradient: &Value) -> Result<Value> {
+    if !gradient.device().is_cpu() {
+        return Ok(gradient.sum((0, 2, 3))?);
+    }
+    let (_, channels, height, width) = gradient.dims4()?;
+    by_real!(gradient.dtype(), T => {
+        slice!(elements: T = gradient);
+        value_of(channel_sums(elements, channels, height * width), &[channels])
+    })
+}
+
+fn channel_sums<T: Real>(elements: &[T], channels: usize, plane: usize) -> Vec<T> {
+    let of_channel = |channel: usize| {
+        let samples = elements.chunks((channels * plane).max(1));
+        samples.fold(T::zero(), |total, sample| total + sum(&sample[channel * plane..(channel + 1) * plane]))
+    };
+    (0..channels).into_par_iter().map(of_channel).collect()
+}
+
 fn cpu_forward<T: Real>(input: &[T], weight: &[T], plan: &Plan) -> Vec<T> {
     let windows = &plan.windows;
     let (count, depth, out_group) = (windows.output_plane(), plan.depth(), plan.out_group());
     let in_size = plan.in_group() * windows.input_plane();
     let mut output = vec![T::zero(); plan.batch * plan.out_channels * count];
-    output.par_chunks_mut(out_group * count).enumerate().for_each_init(Vec::new, |columns, (task, output)| {
+    let scratch = || (Vec::new(), Vec::new());
+    output.par_chunks_mut(out_group * count).enumerate().for_each_init(scratch, |(phases, columns), (task, output)| {
         let input = &input[task * in_size..(task + 1) * in_size];
         let group = task % plan.groups;
         let weight = &weight[group * out_group * depth..(group + 1) * out_group * depth];
@@ -152,14 +141,17 @@ fn cpu_forward<T: Real>(input: &[T], weight: &[T], plan: &Plan) -> Vec<T> {
             }
             return;
         }
-        let columns = if plan.pointwise() {
-            input
-        } else {
-            plan.columns(input, columns);
-            columns
-        };
-        let (weight, columns) = (row_major(weight, out_group, depth), row_major(columns, depth, count));
-        product(output, count, false, T::one(), weight, columns, false);
+        let weight = row_major(weight, out_group, depth);
+        if plan.pointwise() {
+            return product(output, count, false, T::one(), weight, row_major(input, depth, count), false);
+        }
+        let places = Phases::new(windows, plan.in_group());
+        places.apart(input, phases);
+        for rows in places.blocks() {
+            places.gather(phases, &rows, columns);
+            let (output, width) = (&mut output[rows.start * windows.output[1]..], rows.len() * windows.output[1]);
+            product(output, count, false, T::one(), weight, row_major(columns, depth, width), false);
+        }
     });
     output
 }
@@ -170,7 +162,8 @@ fn cpu_input_gradient<T: Real>(gradient: &[T], weight: &[T], plan: &Plan) -> Vec
     let out_size = out_group * count;
     let mut input = vec![T::zero(); plan.batch * plan.in_channels * windows.input_plane()];
     let in_size = plan.in_group() * windows.input_plane();
-    input.par_chunks_mut(in_size).enumerate().for_each_init(Vec::new, |columns: &mut Vec<T>, (task, input)| {
+    let scratch = || (Vec::new(), Vec::new());
+    input.par_chunks_mut(in_size).enumerate().for_each_init(scratch, |(phases, columns), (task, input)| {
         let gradient = &gradient[task * out_size..(task + 1) * out_size];
         let group = task % plan.groups;
         let weight = &weight[group * out_group * depth..(group + 1) * out_group * depth];
@@ -182,15 +175,20 @@ fn cpu_input_gradient<T: Real>(gradient: &[T], weight: &[T], plan: &Plan) -> Vec
             }
             return;
         }
-        let (weight, gradient) =
-            (row_major(weight, out_group, depth).transposed(), row_major(gradient, out_group, count));
+        let weight = row_major(weight, out_group, depth).transposed();
         if plan.pointwise() {
-            product(input, count, false, T::one(), weight, gradient, false);
-        } else {
-            columns.resize(depth * count, T::zero());
-            product(columns, count, false, T::one(), weight, gradient, false);
-            plan.add_columns(columns, input);
+            return product(input, count, false, T::one(), weight, row_major(gradient, out_group, count), false);
         }
+        let places = Phases::new(windows, plan.in_group());
+        places.zeros(phases);
+        for rows in places.blocks() {
+            let width = rows.len() * windows.output[1];
+            let gradient = Matrix::new(&gradient[rows.start * windows.output[1]..], out_group, width, count);
+            columns.resize(depth * width, T::zero());
+            product(columns, width, false, T::one(), weight, gradient, false);
+            places.scatter(columns, &rows, phases);
+        }
+        places.together(phases, input);
     });
     input
 }
@@ -214,7 +212,8 @@ fn cpu_weight_gradient<T: Real>(input: &[T], gradient: &[T], plan: &Plan) -> Vec
         .map(|task| {
             let (group, part) = (task / parts, task % parts);
             let mut sum = vec![T::zero(); out_group * depth];
-            let mut columns = Vec::new();
+            let (mut phases, mut columns) = (Vec::new(), Vec::new());
+            let places = Phases::new(windows, plan.in_group());
             for sample in part * part_size..((part + 1) * part_size).min(plan.batch) {
                 let index = sample * plan.groups + group;
                 let input = &input[index * in_size..(index + 1) * in_size];
@@ -227,14 +226,19 @@ fn cpu_weight_gradient<T: Real>(input: &[T], gradient: &[T], plan: &Plan) -> Vec
                     }
                     continue;
                 }
-                let columns: &[T] = if plan.pointwise() {
-                    input
-                } else {
-                    plan.columns(input, &mut columns);
-                    &columns
-                };
-                let (gradient, columns) = (row_major(gradient, out_group, count), row_major(columns, depth, count));
-                product(&mut sum, depth, true, T::one(), gradient, columns.transposed(), false);
+                if plan.pointwise() {
+                    let (gradient, input) = (row_major(gradient, out_group, count), row_major(input, depth, count));
+                    product(&mut sum, depth, true, T::one(), gradient, input.transposed(), false);
+                    continue;
+                }
+                places.apart(input, &mut phases);
+                for rows in places.blocks() {
+                    places.gather(&phases, &rows, &mut columns);
+                    let width = rows.len() * windows.output[1];
+                    let gradient = Matrix::new(&gradient[rows.start * windows.output[1]..], out_group, width, count);
+                    let columns = row_major(&columns, depth, width).transposed();
+                    product(&mut sum, depth, true, T::one(), gradient, columns, false);
+                }
             }
             sum
         })

@@ -6,6 +6,7 @@
 //! (`resample.rs`). One axis is computed as two, the first of length one. Results never depend on the number of threads.
 
 mod average;
+mod columns;
 mod conv;
 mod conv_kernels;
 mod max_pool;

@@ -1,5 +1,7 @@
 //! Windows: which input elements each output element of a convolution or pool looks at.
 
+use std::ops::Range;
+
 use crate::{Error, Result, Value};
 
 /// The sizes of one convolution or pool over `[height, width]`.
@@ -65,7 +67,7 @@ impl Windows {
     }
 
     /// The outputs whose tap lies inside the input, and the input position of the first of them.
-    fn inside(&self, axis: usize, tap: usize) -> (std::ops::Range<usize>, usize) {
+    fn inside(&self, axis: usize, tap: usize) -> (Range<usize>, usize) {
         let (offset, stride) = (self.offset(axis, tap), self.stride[axis]);
         let first = if offset < 0 { offset.unsigned_abs().div_ceil(stride) } else { 0 };
         let room = self.input[axis] as isize - offset;
@@ -78,8 +80,23 @@ impl Windows {
     /// Calls `visit(tap, first_output, first_input, count)` for every run of outputs in a row whose tap is inside the
     /// input; consecutive outputs are `stride[1]` inputs apart.
     pub(super) fn for_each_run(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
+        self.for_each_run_in(&(0..self.output[0]), |tap, output, row, column, count| {
+            visit(tap, output, row * self.input[1] + column, count);
+        });
+    }
+
+    /// As [`Windows::for_each_run`] for the rows `wanted` of outputs only, with row and column of the first input:
+    /// `visit(tap, first_output, input_row, input_column, count)`.
+    pub(super) fn for_each_run_in(
+        &self,
+        wanted: &Range<usize>,
+        mut visit: impl FnMut(usize, usize, usize, usize, usize),
+    ) {
         for tap_row in 0..self.kernel[0] {
             let (rows, first_row) = self.inside(0, tap_row);
+            let skipped = wanted.start.saturating_sub(rows.start);
+            let (rows, first_row) =
+                (rows.start + skipped..rows.end.min(wanted.end), first_row + skipped * self.stride[0]);
             for tap_column in 0..self.kernel[1] {
                 let tap = tap_row * self.kernel[1] + tap_column;
                 let (columns, first_column) = self.inside(1, tap_column);
@@ -88,8 +105,7 @@ impl Windows {
                 }
                 for (step, row) in rows.clone().enumerate() {
                     let input_row = first_row + step * self.stride[0];
-                    let input = input_row * self.input[1] + first_column;
-                    visit(tap, row * self.output[1] + columns.start, input, columns.len());
+                    visit(tap, row * self.output[1] + columns.start, input_row, first_column, columns.len());
                 }
             }
         }
