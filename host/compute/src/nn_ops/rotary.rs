@@ -61,20 +61,25 @@ pub(super) struct Table {
 
 thread_local! {
     /// What the last call turned by: queries and keys of all layers of a step turn alike.
-    static LAST: RefCell<Option<(Vec<u32>, u64, usize, Arc<Table>)>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Known>> = const { RefCell::new(None) };
+}
+
+/// A table and what it was made for.
+struct Known {
+    positions: Vec<u32>,
+    base: f64,
+    rotary_dims: usize,
+    table: Arc<Table>,
 }
 
 fn table_of(positions: &[u32], base: f64, rotary_dims: usize) -> Arc<Table> {
-    LAST.with_borrow_mut(|last| match last {
-        Some((known, bits, dims, table)) if known == positions && *bits == base.to_bits() && *dims == rotary_dims => {
-            table.clone()
-        }
-        _ => {
-            let made = Arc::new(table(positions, base, rotary_dims));
-            *last = Some((positions.to_vec(), base.to_bits(), rotary_dims, made.clone()));
-            made
-        }
-    })
+    let fits = |known: &&Known| known.positions == positions && known.base == base && known.rotary_dims == rotary_dims;
+    if let Some(table) = LAST.with_borrow(|last| last.as_ref().filter(fits).map(|known| known.table.clone())) {
+        return table;
+    }
+    let table = Arc::new(table(positions, base, rotary_dims));
+    LAST.set(Some(Known { positions: positions.to_vec(), base, rotary_dims, table: table.clone() }));
+    table
 }
 
 pub(super) fn table(positions: &[u32], base: f64, rotary_dims: usize) -> Table {

@@ -62,12 +62,12 @@ pub(super) unsafe fn blocked<T: Real>(
                 std::mem::transmute_copy::<Then<T>, Then<f32>>(&then),
             )
         };
-        // As few columns of padding as possible; wider panels where that is equal.
+        // As few columns of padding as possible; but narrow panels spend more on each number of the left side.
         let vectors = b.columns.div_ceil(super::micro::LANES);
-        let padded = |panel: usize| vectors.div_ceil(panel) * panel;
+        let cost = |panel: usize| vectors.div_ceil(panel) * panel * [130, 105, 100, 100][panel - 1];
         // SAFETY: as our caller; the instructions are there.
         unsafe {
-            match [4, 3, 2, 1].into_iter().min_by_key(|panel| padded(*panel)) {
+            match [4, 3, 2, 1].into_iter().min_by_key(|panel| cost(*panel)) {
                 Some(4) => run::<4, 6>(target, a, b, parallel, then),
                 Some(3) => run::<3, 8>(target, a, b, parallel, then),
                 Some(2) => run::<2, 12>(target, a, b, parallel, then),
