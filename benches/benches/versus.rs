@@ -20,6 +20,9 @@ use lacuna_benches::{decode, start, tokens_in};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The products of the training cases measured last, alone; run only when it is named.
+const ON_REQUEST: &str = "products";
+
 type Measure = Box<dyn Fn(&Python, Effort) -> Result<Vec<Line>>>;
 
 fn cases() -> Vec<(&'static str, Measure)> {
@@ -28,6 +31,10 @@ fn cases() -> Vec<(&'static str, Measure)> {
         let measure = move |python: &Python, effort| Ok(vec![training::measure(&case, python, effort)?]);
         cases.push((case.name, Box::new(measure)));
     }
+    let products = |_: &Python, effort| {
+        TRAINING.iter().filter_map(|case| training::products_alone(case, effort).transpose()).collect()
+    };
+    cases.push((ON_REQUEST, Box::new(products)));
     cases.push(("decode", Box::new(decode::measure)));
     cases.push(("tokens-in", Box::new(|python, effort| Ok(vec![tokens_in::measure(python, effort)?]))));
     cases.push(("start", Box::new(|python, effort| Ok(vec![start::measure(python, effort)?]))));
@@ -56,8 +63,9 @@ fn main() -> ExitCode {
     }
     let effort = if std::env::var_os("LACUNA_BENCH_QUICK").is_some() { Effort::QUICK } else { Effort::FULL };
     let mut failed = false;
-    for (name, measure) in cases.iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|asked| asked == name))
-    {
+    let wanted =
+        |name: &str| if asked.is_empty() { name != ON_REQUEST } else { asked.iter().any(|asked| asked == name) };
+    for (name, measure) in cases.iter().filter(|(name, _)| wanted(name)) {
         match measure(&python, effort) {
             Ok(lines) => lines.iter().for_each(Line::print),
             Err(error) => {

@@ -47,12 +47,18 @@ impl Work {
     /// # Errors
     /// When the disk refuses.
     pub fn new(case: &str) -> Result<Self> {
-        let folder = repository().join("target/bench").join(case);
+        let folder = Self::kept(case);
         if folder.exists() {
             std::fs::remove_dir_all(&folder).map_err(Error::io("empty", &folder))?;
         }
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         Ok(Self { folder })
+    }
+
+    /// Where the last measurement of `case` left its files, if there was one.
+    #[must_use]
+    pub fn kept(case: &str) -> PathBuf {
+        repository().join("target/bench").join(case)
     }
 
     /// Its path.

@@ -95,6 +95,20 @@ pub fn measure(case: &Training, python: &Python, effort: Effort) -> Result<Line>
     Ok(line.with("real_share", format!("{:.3}", real as f64 / padded as f64)))
 }
 
+/// Our own products of a case that was measured before, alone; `None` where it left no batches.
+///
+/// # Errors
+/// When the batches can't be read.
+pub fn products_alone(case: &Training, effort: Effort) -> Result<Option<Line>> {
+    let file = Work::kept(case.name).join("batches.safetensors");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let products = Batches::open(&file)?.products(case, WARM..effort.steps(case.steps))?;
+    let milliseconds = products.milliseconds(PRODUCT_ROUNDS)?;
+    Ok(Some(Line::new("products").with("case", case.name).with("products_ms", format!("{milliseconds:.1}"))))
+}
+
 /// The untrained weights, the batches and the losses of `steps` steps; the number of parameters.
 fn hand_over(work: &Work, experiment: &str, steps: usize) -> Result<u64> {
     let folder = |name: &str| work.path(name).display().to_string();

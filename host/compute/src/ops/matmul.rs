@@ -20,9 +20,12 @@ pub(crate) fn product(a: &Value, b: &Value) -> Result<Value> {
     let batch = broadcast_shape("matmul", a_batch, b_batch)?;
     let shape: Vec<usize> = batch.iter().copied().chain([m, n]).collect();
     if b_batch.iter().all(|length| *length == 1) {
-        // One right side for all: the rows of all batches are one matrix.
+        // One right side for all: the rows of all batches are one matrix. A matrix stays as it lies, also transposed.
         let rows: usize = a_dims[..a_dims.len() - 1].iter().product();
-        return Ok(plain(&a.reshape((rows, k))?, &b.reshape((k, n))?)?.reshape(shape)?);
+        let flat = |value: &Value, rows: usize, columns: usize| -> Result<Value> {
+            Ok(if value.rank() == 2 { value.clone() } else { value.reshape((rows, columns))? })
+        };
+        return Ok(plain(&flat(a, rows, k)?, &flat(b, k, n)?)?.reshape(shape)?);
     }
     let count: usize = batch.iter().product();
     let flat = |value: &Value, own: &[usize], rows: usize, columns: usize| -> Result<Value> {
