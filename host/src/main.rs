@@ -19,14 +19,14 @@ unsafe extern "C" {
 }
 
 fn main() -> ExitCode {
-    // Otherwise 2,600 pages a step of 350 ms go back and are cleared again when they come: 7 % of its time.
-    // SAFETY: a plain setting of the allocator that this program links.
-    unsafe { mi_option_set_default(PURGE_DELAY, -1) };
     // candle's own threads spin while they wait for one another, on cores that the one pool of the fused kernels needs: on two
     // cores a step of the tiny experiment took 58 ms with them and 52 ms without, beside other work 130 ms and 73 ms.
     if std::env::var_os(CANDLE_THREADS).is_none() {
         // SAFETY: this is the program's first line, so no other thread can be reading the environment.
         unsafe { std::env::set_var(CANDLE_THREADS, "1") };
     }
+    // Otherwise 2,600 pages a step of 350 ms go back and are cleared again when they come: 7 % of its time.
+    // SAFETY: a plain setting of the allocator that this program links.
+    unsafe { mi_option_set_default(PURGE_DELAY, -1) };
     lacuna::cli::main()
 }

@@ -90,13 +90,13 @@ unsafe extern "C" fn vocabulary(scope: Handle, modality: Bytes, json: *mut Handl
         guard::answer_into(json, || {
             let scope = scope_of(guard::object("the scope", scope)?)?;
             let modality = guard::text("the name of a modality", modality)?;
-            let vocabularies = &scope.context().vocabularies;
-            let vocabulary = vocabularies.get(modality).ok_or_else(|| {
-                let known: Vec<String> = vocabularies.keys().cloned().collect();
+            let facts = &scope.context().facts;
+            let of_modality = facts.get(modality).ok_or_else(|| {
+                let known: Vec<String> = facts.keys().cloned().collect();
                 Error::new("config/modality", format!("{} needs data of the modality `{modality}`", scope.asker()))
                     .with_help(format!("add a section [data.{modality}]; the experiment has {}", listed(&known)))
             })?;
-            Ok(Some(Object::new(Content::Text(vocabulary.clone().into_bytes()))))
+            Ok(Some(Object::new(Content::Text(of_modality.clone().into_bytes()))))
         })
     }
 }

@@ -21,8 +21,8 @@ pub struct Context {
     pub seed: u64,
     /// Where it computes.
     pub device: Device,
-    /// By modality, its vocabulary as JSON text: `size`, `pad`, `begin`, `end`, `mask`, `unknown`, `special`.
-    pub vocabularies: BTreeMap<String, String>,
+    /// What plugins may know of each modality, as JSON text; of text: `size`, `pad`, `begin`, `end`, `mask`, `unknown`, `special`.
+    pub facts: BTreeMap<String, String>,
     /// How models are built.
     pub roles: Arc<dyn Roles>,
     /// Where log lines go.

@@ -88,7 +88,7 @@ pub(super) fn context(family: &'static Plugin, settings: &Settings) -> Arc<Conte
         weights: Arc::new(Weights::with_dtype(0, &Device::Cpu, DType::F64)),
         seed: 0,
         device: Device::Cpu,
-        vocabularies: samples::facts(),
+        facts: samples::facts(),
         roles: Arc::new(AnyRole { family, settings: settings.family.clone(), built: Mutex::default() }),
         log: None,
     })

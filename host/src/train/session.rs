@@ -75,7 +75,7 @@ impl Session {
             weights: weights.clone(),
             seed,
             device: device.clone(),
-            vocabularies: data.facts.clone(),
+            facts: data.facts.clone(),
             roles: roles.clone(),
             log: Some(log.sink()),
         });

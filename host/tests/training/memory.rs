@@ -56,7 +56,7 @@ fn living_objects_do_not_grow_over_steps() {
             weights: Arc::new(compute::weights::Weights::new(1, &compute::Device::Cpu)),
             seed: 1,
             device: compute::Device::Cpu,
-            vocabularies: BTreeMap::from([("text".to_owned(), vocabulary.to_string())]),
+            facts: BTreeMap::from([("text".to_owned(), vocabulary.to_string())]),
             roles: Arc::new(RoleTable::new(BTreeMap::from([(role.to_owned(), entry)]))),
             log: None,
         });

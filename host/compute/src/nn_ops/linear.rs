@@ -3,7 +3,7 @@
 use super::activation::{Activation, activate, activate_backward};
 use super::on_device;
 use crate::kernel::{
-    FewRows, Matrix, Real, add_into, by_real, new_product, new_product_and, new_product_then, optional_slice,
+    FewRows, Matrix, Real, add_into, by_real, matrices, new_product, new_product_and, new_product_then, optional_slice,
     over_rows_and_sum, require_width, rows_width, slice, sum_over_rows, unfilled, value_as,
 };
 use crate::{Error, Result, Tensor, Value};
@@ -65,30 +65,6 @@ struct Saved<'a> {
     before: Option<&'a Value>,
 }
 
-/// The elements of a matrix on the CPU with its own strides, in type `T`.
-macro_rules! matrix {
-    ($name:ident: $T:ty = $value:expr) => {
-        let held = if $value.stride().iter().zip($value.dims()).all(|(s, d)| *s > 0 || *d <= 1) {
-            $value.to_dtype(<$T as candle_core::WithDType>::DTYPE)?
-        } else {
-            crate::kernel::plain::<$T>($value)?
-        };
-        let (storage, layout) = held.storage_and_layout();
-        let candle_core::Storage::Cpu(cpu) = &*storage else {
-            return Err(crate::Error::argument("linear", "weight and input live on different devices"));
-        };
-        let (rows, columns) = (held.dims()[0], held.dims()[1]);
-        let $name = Matrix::with_strides(
-            &cpu.as_slice::<$T>()?[layout.start_offset()..],
-            rows,
-            columns,
-            (layout.stride()[0], layout.stride()[1]),
-        );
-    };
-}
-
-pub(super) use matrix;
-
 fn forward<T: FewRows>(
     x: &Value,
     weight: &Value,
@@ -123,8 +99,8 @@ fn forward<T: FewRows>(
             (before, y)
         }
     } else {
-        matrix!(weight: T = weight);
-        let (x, weight) = (Matrix::new(elements, rows, inner, inner), weight.transposed());
+        matrices!(weight: T = weight);
+        let (x, weight) = (Matrix::new(elements, rows, inner, inner), weight.matrix(0).transposed());
         if plain {
             (Vec::new(), new_product_then(x, weight, |_, rows| add_bias(rows)))
         } else {
@@ -151,8 +127,8 @@ fn backward<T: Real>(saved: &Saved, gradient: &Value, shape: Shape, needs: &[boo
     let mut gradients = vec![None; needs.len()];
     let dz = Matrix::new(g, rows, outer, outer);
     if needs[0] {
-        matrix!(weight: T = saved.weight);
-        gradients[0] = Some(value_as(new_product(dz, weight), saved.x.dims(), saved.x.dtype())?);
+        matrices!(weight: T = saved.weight);
+        gradients[0] = Some(value_as(new_product(dz, weight.matrix(0)), saved.x.dims(), saved.x.dtype())?);
     }
     if needs[1] {
         slice!(x: T = saved.x);

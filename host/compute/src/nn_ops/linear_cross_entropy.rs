@@ -1,10 +1,10 @@
 //! A vocabulary head and its cross-entropy in one, a chunk of rows at a time.
 
 use super::cross_entropy::{checked_targets, matrix_dims, row_gradient, row_loss, rows_in_groups};
-use super::linear::{column_sums, matrix};
+use super::linear::column_sums;
 use super::on_device;
 use crate::kernel::{
-    Matrix, Real, add_into, by_real, optional_slice, over_rows, product, require_width, slice, value_as,
+    Matrix, Real, add_into, by_real, matrices, optional_slice, over_rows, product, require_width, slice, value_as,
 };
 use crate::{Error, Result, Tensor, Value};
 
@@ -74,7 +74,8 @@ impl Head {
     fn forward<T: Real>(&self) -> Result<(Value, Vec<T>)> {
         let ((rows, width), classes) = (self.hidden.dims2()?, self.weight.dims()[0]);
         slice!(hidden: T = &self.hidden);
-        matrix!(weight: T = &self.weight);
+        matrices!(weight: T = &self.weight);
+        let weight = weight.matrix(0);
         optional_slice!(bias: T = self.bias.as_ref());
         let mut losses = vec![T::zero(); self.labelled.len()];
         let mut lse = losses.clone();
@@ -100,7 +101,8 @@ impl Head {
         let ((rows, width), classes) = (self.hidden.dims2()?, self.weight.dims()[0]);
         slice!(hidden: T = &self.hidden);
         slice!(g: T = gradient);
-        matrix!(weight: T = &self.weight);
+        matrices!(weight: T = &self.weight);
+        let weight = weight.matrix(0);
         optional_slice!(bias: T = self.bias.as_ref());
         let mut dhidden = vec![T::zero(); if needs[0] { rows * width } else { 0 }];
         let mut dweight = vec![T::zero(); if needs[1] { classes * width } else { 0 }];

@@ -1,10 +1,9 @@
 //! Matrix products.
 
-use candle_core::{Layout, Storage};
 use rayon::prelude::*;
 
 use super::shape::{reshape_to, unsqueeze};
-use crate::kernel::{Matrix, Real, broadcast_shape, by_real, new_product, unfilled, value_of};
+use crate::kernel::{Real, broadcast_shape, by_real, matrices, new_product, unfilled, value_of};
 use crate::tape::{require_float, unbroadcast};
 use crate::{Error, Result, Tensor, Value};
 
@@ -63,49 +62,22 @@ fn plain(a: &Value, b: &Value) -> Result<Value> {
 }
 
 fn on_cpu<T: Real>(a: &Value, b: &Value) -> Result<Value> {
-    let fault = || Error::argument("matmul", "the two sides live on different devices");
-    let (a, b) = (positive::<T>(a)?, positive::<T>(b)?);
-    let ((a_storage, a_layout), (b_storage, b_layout)) = (a.storage_and_layout(), b.storage_and_layout());
-    let (Storage::Cpu(a_cpu), Storage::Cpu(b_cpu)) = (&*a_storage, &*b_storage) else { return Err(fault()) };
-    let a_side = Side { data: &a_cpu.as_slice::<T>()?[a_layout.start_offset()..], layout: a_layout };
-    let b_side = Side { data: &b_cpu.as_slice::<T>()?[b_layout.start_offset()..], layout: b_layout };
+    matrices!(left: T = a);
+    matrices!(right: T = b);
     let rank = a.rank();
     let (m, n) = (a.dims()[rank - 2], b.dims()[rank - 1]);
     let count = if rank == 2 { 1 } else { a.dims()[0] };
     let shape: Vec<usize> = a.dims()[..rank - 2].iter().copied().chain([m, n]).collect();
     if count == 1 {
-        return value_of(new_product(a_side.matrix(0), b_side.matrix(0)), &shape);
+        return value_of(new_product(left.matrix(0), right.matrix(0)), &shape);
     }
     let mut out = unfilled(count * m * n);
     if m * n > 0 {
         out.par_chunks_mut(m * n).enumerate().for_each(|(index, out)| {
-            crate::kernel::product(out, n, false, T::one(), a_side.matrix(index), b_side.matrix(index), false);
+            crate::kernel::product(out, n, false, T::one(), left.matrix(index), right.matrix(index), false);
         });
     }
     value_of(out, &shape)
-}
-
-/// The value with strides that a product takes: none of 0 along an axis longer than 1.
-fn positive<T: Real>(value: &Value) -> Result<Value> {
-    let strided = value.stride().iter().zip(value.dims()).all(|(stride, length)| *stride > 0 || *length <= 1);
-    if strided { Ok(value.to_dtype(T::DTYPE)?) } else { crate::kernel::plain::<T>(value) }
-}
-
-/// One side of a product: elements from the first one on, and how they lie.
-struct Side<'a, T> {
-    data: &'a [T],
-    layout: &'a Layout,
-}
-
-impl<'a, T> Side<'a, T> {
-    /// The matrix number `index` of the batch.
-    fn matrix(&self, index: usize) -> Matrix<'a, T> {
-        let (dims, strides) = (self.layout.dims(), self.layout.stride());
-        let rank = dims.len();
-        let start = if rank == 3 { index * strides[0] } else { 0 };
-        let data = self.data.get(start..).unwrap_or_default();
-        Matrix::with_strides(data, dims[rank - 2], dims[rank - 1], (strides[rank - 2], strides[rank - 1]))
-    }
 }
 
 /// The product over the last axis of `a` and the last but one of `b`; leading axes broadcast.

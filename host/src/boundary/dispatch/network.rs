@@ -7,21 +7,20 @@ use lacuna_abi::op;
 
 use super::arguments::Arguments;
 use super::{Operator, Outcome, binary, many, one, operator, unary};
-use crate::error::Error;
+use crate::error::{Error, Result};
+
+/// The scale of scores: what is asked for, or one over the root of the features of a head.
+fn scale_of(a: &Arguments<'_>, q: &Tensor) -> Result<f64> {
+    let head_dim = q.dims().last().copied().unwrap_or(1).max(1) as f64;
+    Ok(a.attributes.maybe_float(SCALE)?.unwrap_or_else(|| head_dim.sqrt().recip()))
+}
 
 fn attention(a: &Arguments<'_>) -> Outcome {
     let (q, k, v, queries) = (a.tensor(0)?, a.tensor(1)?, a.tensor(2)?, a.layout(3)?);
     let keys = a.maybe_layout(4)?.unwrap_or(queries);
-    let full;
-    let mask = match a.maybe_mask(5)? {
-        Some(mask) => mask,
-        None => {
-            full = Mask::full();
-            &full
-        }
-    };
-    let head_dim = q.dims().last().copied().unwrap_or(1).max(1) as f64;
-    let scale = a.attributes.maybe_float(SCALE)?.unwrap_or_else(|| head_dim.sqrt().recip());
+    let full = Mask::full();
+    let mask = a.maybe_mask(5)?.unwrap_or(&full);
+    let scale = scale_of(a, &q)?;
     let rate = a.attributes.maybe_float(RATE)?.unwrap_or(0.0);
     let dropout = if a.training() && rate > 0.0 { Some((rate, a.key(Some(queries))?)) } else { None };
     if a.attributes.flag(MAPS)? {
@@ -34,16 +33,9 @@ fn attention(a: &Arguments<'_>) -> Outcome {
 /// Attention to what the state remembers, which the keys and values of this step join.
 fn remembered_attention(a: &Arguments<'_>) -> Outcome {
     let (q, k, v, layout, state) = (a.tensor(0)?, a.tensor(1)?, a.tensor(2)?, a.layout(3)?, a.state(4)?);
-    let full;
-    let mask = match a.maybe_mask(5)? {
-        Some(mask) => mask,
-        None => {
-            full = Mask::full();
-            &full
-        }
-    };
-    let head_dim = q.dims().last().copied().unwrap_or(1).max(1) as f64;
-    let scale = a.attributes.maybe_float(SCALE)?.unwrap_or_else(|| head_dim.sqrt().recip());
+    let full = Mask::full();
+    let mask = a.maybe_mask(5)?.unwrap_or(&full);
+    let scale = scale_of(a, &q)?;
     let name = a.attributes.maybe_text(STREAM)?.unwrap_or_default();
     one(state.attend(name, (&q, &k, &v), layout, mask, scale)?)
 }

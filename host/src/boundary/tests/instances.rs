@@ -28,7 +28,7 @@ fn run(family_settings: &str) -> Run {
         weights: Arc::new(Weights::new(1, &Device::Cpu)),
         seed: 1,
         device: Device::Cpu,
-        vocabularies: BTreeMap::new(),
+        facts: BTreeMap::new(),
         roles: Arc::new(RoleTable::new([("encoder".to_owned(), entry)].into())),
         log: None,
     };

@@ -60,7 +60,7 @@ pub(crate) fn build(vocabulary: usize, settings: &str) -> Result<Built> {
         weights: Arc::new(Weights::new(3, &Device::Cpu)),
         seed: 3,
         device: Device::Cpu,
-        vocabularies: BTreeMap::from([("text".to_owned(), json)]),
+        facts: BTreeMap::from([("text".to_owned(), json)]),
         roles: Arc::new(RoleTable::default()),
         log: None,
     });

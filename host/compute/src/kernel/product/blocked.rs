@@ -7,6 +7,7 @@
 
 use std::any::TypeId;
 use std::cell::Cell;
+use std::thread::LocalKey;
 
 use rayon::prelude::*;
 
@@ -21,19 +22,22 @@ const ROWS: usize = 192;
 /// Below this number of multiplications packing costs more than it saves.
 const SMALLEST: usize = 1 << 14;
 
+/// Memory for packed panels, kept from product to product. A thread holds one of each side at a time.
+type Scratch = LocalKey<Cell<Vec<f32>>>;
+
 thread_local! {
-    /// Memory for packed panels, kept from product to product.
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    static LEFT: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    static RIGHT: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// Runs `work` with `length` numbers of scratch memory, whatever they are.
-fn with_scratch<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
-    let mut scratch = SCRATCH.take();
+fn with_scratch<R>(kept: &'static Scratch, length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+    let mut scratch = kept.take();
     if scratch.len() < length {
         scratch.resize(length, 0.0);
     }
     let result = work(&mut scratch[..length]);
-    SCRATCH.set(scratch);
+    kept.set(scratch);
     result
 }
 
@@ -46,7 +50,7 @@ pub(super) unsafe fn blocked<T: Real>(
     a: Matrix<T>,
     b: Matrix<T>,
     parallel: bool,
-    then: Then<T>,
+    then: Option<Then<T>>,
 ) -> bool {
     #[cfg(target_arch = "x86_64")]
     if TypeId::of::<T>() == TypeId::of::<f32>()
@@ -59,7 +63,7 @@ pub(super) unsafe fn blocked<T: Real>(
                 std::mem::transmute_copy::<Target<T>, Target<f32>>(&target),
                 std::mem::transmute_copy::<Matrix<T>, Matrix<f32>>(&a),
                 std::mem::transmute_copy::<Matrix<T>, Matrix<f32>>(&b),
-                std::mem::transmute_copy::<Then<T>, Then<f32>>(&then),
+                std::mem::transmute_copy::<Option<Then<T>>, Option<Then<f32>>>(&then),
             )
         };
         // As few columns of padding as possible; but narrow panels spend more on each number of the left side.
@@ -90,7 +94,7 @@ unsafe fn run<const V: usize, const M: usize>(
     a: Matrix<f32>,
     b: Matrix<f32>,
     parallel: bool,
-    then: Then<f32>,
+    then: Option<Then<f32>>,
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     let width = V * super::micro::LANES;
@@ -127,14 +131,14 @@ unsafe fn run<const V: usize, const M: usize>(
             (0..parts).for_each(|part| pass(part, None));
         } else {
             let length = count.next_multiple_of(M) * inner;
-            with_scratch(length, |scratch| (0..parts).for_each(|part| pass(part, Some(&mut *scratch))));
+            with_scratch(&LEFT, length, |scratch| (0..parts).for_each(|part| pass(part, Some(&mut *scratch))));
         }
-        if target.stride == n {
+        if let Some(then) = then {
             // SAFETY: these rows are written now, have no gaps and belong to this task.
             then(first, unsafe { std::slice::from_raw_parts_mut(out, count * n) });
         }
     };
-    with_scratch(panels * width * k, |packed| {
+    with_scratch(&RIGHT, panels * width * k, |packed| {
         let mut pieces = Vec::with_capacity(parts * panels);
         let mut rest = &mut *packed;
         for start in (0..k).step_by(inner) {

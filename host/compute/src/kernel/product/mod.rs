@@ -66,7 +66,7 @@ pub(crate) fn product<T: Real>(
     assert!((m - 1) * stride + n <= out.len() && stride >= n, "a product of {m} x {n} does not fit");
     let target = Target { out: out.as_mut_ptr(), stride, keep, factor };
     // SAFETY: the assertion above holds the product inside `out`, which is borrowed alone and initialised.
-    unsafe { call(target, a, b, parallel, &|_, _| {}) }
+    unsafe { call(target, a, b, parallel, None) }
 }
 
 /// [`product`] on this thread alone, into memory that other tasks write beside.
@@ -84,30 +84,29 @@ pub(super) unsafe fn product_at<T: Real>(
 ) {
     if a.rows > 0 && b.columns > 0 {
         // SAFETY: by our caller's promise.
-        unsafe { call(Target { out, stride, keep, factor }, a, b, false, &|_, _| {}) }
+        unsafe { call(Target { out, stride, keep, factor }, a, b, false, None) }
     }
 }
 
 /// `a * b` without gaps between its rows, on all cores.
 pub(crate) fn new_product<T: Real>(a: Matrix<T>, b: Matrix<T>) -> Vec<T> {
-    new_product_then(a, b, |_, _| {})
+    made(a, b, None)
 }
 
 /// `a * b` without gaps between its rows, on all cores; `then(first row, rows)` is called once for each chunk of rows when
 /// it is complete.
 pub(crate) fn new_product_then<T: Real>(a: Matrix<T>, b: Matrix<T>, then: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
+    made(a, b, Some(&then))
+}
+
+fn made<T: Real>(a: Matrix<T>, b: Matrix<T>, then: Option<Then<T>>) -> Vec<T> {
     let width = b.columns;
-    if a.rows * width == 0 || a.columns == 0 {
-        let mut out = vec![T::zero(); a.rows * width];
-        if !out.is_empty() {
-            then(0, &mut out);
-        }
-        return out;
-    }
     let mut out = unfilled(a.rows * width);
-    let target = Target { out: out.as_mut_ptr(), stride: width, keep: false, factor: T::one() };
-    // SAFETY: `out` has room for the product.
-    unsafe { call(target, a, b, true, &then) };
+    if !out.is_empty() {
+        let target = Target { out: out.as_mut_ptr(), stride: width, keep: false, factor: T::one() };
+        // SAFETY: `out` has room for the product.
+        unsafe { call(target, a, b, true, then) };
+    }
     out
 }
 
@@ -152,20 +151,11 @@ type Then<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);
 ///
 /// # Safety
 /// `out` is valid for writes of `a.rows` rows of `b.columns` elements, `stride` apart, and overlaps neither `a` nor `b`;
-/// with `keep` they are initialised. `then` does something only where rows have no gaps.
-unsafe fn call<T: Real>(target: Target<T>, a: Matrix<T>, b: Matrix<T>, parallel: bool, then: Then<T>) {
+/// with `keep` they are initialised. With `then` the rows have no gaps.
+unsafe fn call<T: Real>(target: Target<T>, a: Matrix<T>, b: Matrix<T>, parallel: bool, then: Option<Then<T>>) {
     assert_eq!(a.columns, b.rows, "inner lengths of a product");
-    if a.columns == 0 && !target.keep {
-        for row in 0..a.rows {
-            // SAFETY: a row of the product.
-            unsafe { std::slice::from_raw_parts_mut(target.out.add(row * target.stride), b.columns) }.fill(T::zero());
-        }
-    }
-    if a.columns == 0 {
-        return;
-    }
     // SAFETY: what our caller vouches for.
-    if unsafe { blocked::blocked(target, a, b, parallel, then) } {
+    if a.columns > 0 && unsafe { blocked::blocked(target, a, b, parallel, then) } {
         return;
     }
     let Target { out, stride, keep, factor } = target;
@@ -197,9 +187,7 @@ unsafe fn call<T: Real>(target: Target<T>, a: Matrix<T>, b: Matrix<T>, parallel:
             parallelism,
         );
     }
-    if stride != b.columns {
-        return;
-    }
+    let Some(then) = then else { return };
     // SAFETY: all rows are written now and have no gaps.
     let rows = unsafe { std::slice::from_raw_parts_mut(out, a.rows * stride) };
     let step = rows_per_task(stride);
