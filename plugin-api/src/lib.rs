@@ -108,6 +108,7 @@ mod dtype;
 mod error;
 mod export;
 mod family;
+mod huggingface;
 mod layout;
 pub mod log;
 mod manifest;
@@ -130,10 +131,8 @@ pub use batch::Batch;
 pub use collate::{Sample, Samples};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
-pub use family::{
-    Axes, Axis, Decode, Forward, HeadModule, HeadRequest, HuggingFace, HuggingFaceName, ModelFamily, Split, auxiliary,
-    listening, site,
-};
+pub use family::{Axes, Axis, Decode, Forward, HeadModule, HeadRequest, ModelFamily, auxiliary, listening, site};
+pub use huggingface::{HuggingFace, HuggingFaceName, HuggingFaceTable, Split};
 pub use layout::Layout;
 pub use mask::Mask;
 pub use modality::{Pictures, Sounds};

@@ -3,7 +3,7 @@
 pub use crate::{
     Activation, AsTensor, AttentionCall, Axes, Axis, Batch, Buffer, Collate, Conv, Couple, CrossEntropy, DType, Decode,
     Description, Error, Evaluate, Experience, Forward, GradientAccess, Gradients, Head, HeadKind, HeadModule,
-    HeadRequest, HuggingFace, HuggingFaceName, Init, Layout, Loss, Mask, Model, ModelFamily, Objective, Output, Phase,
-    Phases, Pictures, Pool, Result, Sample, Samples, Scope, Settings, Sounds, State, Tensor, Vocabulary, Weight,
-    WeightOptions, auxiliary, check, export_plugin, listening, log, nn, random, site, training,
+    HeadRequest, HuggingFace, HuggingFaceName, HuggingFaceTable, Init, Layout, Loss, Mask, Model, ModelFamily,
+    Objective, Output, Phase, Phases, Pictures, Pool, Result, Sample, Samples, Scope, Settings, Sounds, State, Tensor,
+    Vocabulary, Weight, WeightOptions, auxiliary, check, export_plugin, listening, log, nn, random, site, training,
 };

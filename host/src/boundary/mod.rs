@@ -44,7 +44,9 @@ pub use call::{Auxiliary, BufferUpdate, Call, CallOptions, LogSink, Thread, Upda
 pub use clock::time_in_plugins;
 pub use collation::{AddedColumn, Collation, ColumnData, Sample, batch_on_device};
 pub use fault::Fault;
-pub use instances::{Description, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance};
+pub use instances::{
+    Description, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, hugging_face_settings,
+};
 pub use live::{KINDS, Live};
 pub use loss::{LossPart, LossResult, Metric};
 pub use memory::tensor_from_bytes;

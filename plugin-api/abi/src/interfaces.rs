@@ -501,10 +501,15 @@ pub struct Axes {
     pub axes: unsafe extern "C" fn(instance: *const u8, json: *mut Handle) -> Handle,
 }
 
-/// Names of the weights in Hugging Face files.
+/// Hugging Face folders: what a `config.json` means, and what the weights are called.
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct HuggingFace {
-    /// JSON text: rows of (own name, their name, transpose, split).
+    /// Settings (a JSON object) for a `config.json` (JSON text); null where the family does not know the architecture. Needs no
+    /// instance.
+    pub settings: unsafe extern "C" fn(config: Bytes, json: *mut Handle) -> Handle,
+    /// The `config.json` of an instance, as JSON text.
+    pub config: unsafe extern "C" fn(instance: *const u8, json: *mut Handle) -> Handle,
+    /// JSON text: `prefix`, `names` (rows of own name, their name, transpose, split, fills), `copies`, `zeros`, `ignored`.
     pub table: unsafe extern "C" fn(instance: *const u8, json: *mut Handle) -> Handle,
 }

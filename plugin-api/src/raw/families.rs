@@ -12,11 +12,12 @@ use super::objectives::{destroy, instance, lent, put_all, settings, write};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family as api;
+use crate::huggingface::HuggingFace as HuggingFaceFamily;
 use crate::layout::Layout;
 use crate::mask::Mask;
 use crate::model::HeadKind;
 use crate::scope::Scope;
-use crate::settings::Settings;
+use crate::settings::{Settings, parse};
 use crate::state::State;
 use crate::tensor::Tensor;
 
@@ -202,17 +203,39 @@ unsafe extern "C" fn axes<T: api::Axes>(this: *const u8, json: *mut Handle) -> H
 /// Provides `lacuna.model.huggingface`.
 pub struct HuggingFace<T>(PhantomData<T>);
 
-impl<T: api::HuggingFace> HuggingFace<T> {
-    const TABLE: &'static abi::HuggingFace = &abi::HuggingFace { table: table::<T> };
+impl<T: HuggingFaceFamily> HuggingFace<T> {
+    const TABLE: &'static abi::HuggingFace =
+        &abi::HuggingFace { settings: settings_of::<T>, config: config::<T>, table: table::<T> };
     /// The entry in the plugin's list.
     pub const ENTRY: Entry =
         Entry { interface: name::HUGGING_FACE, settings: "", table: || Interface::of(Self::TABLE) };
 }
 
-unsafe extern "C" fn table<T: api::HuggingFace>(this: *const u8, json: *mut Handle) -> Handle {
+unsafe extern "C" fn settings_of<T: HuggingFaceFamily>(given: Bytes, json: *mut Handle) -> Handle {
+    guard(|| {
+        // SAFETY: the host lends the text and gives room for the other.
+        unsafe {
+            match T::settings_of(&parse(text(given, "the configuration")?)?)? {
+                Some(settings) => write(json, new_text(&settings.to_string())),
+                None => json.write(Handle::NULL),
+            }
+        }
+        Ok(())
+    })
+}
+
+unsafe extern "C" fn config<T: HuggingFaceFamily>(this: *const u8, json: *mut Handle) -> Handle {
     guard(|| {
         // SAFETY: the host gives the instance and room for the text.
-        unsafe { write(json, new_text(&api::names_json(&instance::<Instance<T>>(this)?.family.names()))) };
+        unsafe { write(json, new_text(&instance::<Instance<T>>(this)?.family.config()?.to_string())) };
+        Ok(())
+    })
+}
+
+unsafe extern "C" fn table<T: HuggingFaceFamily>(this: *const u8, json: *mut Handle) -> Handle {
+    guard(|| {
+        // SAFETY: the host gives the instance and room for the text.
+        unsafe { write(json, new_text(&instance::<Instance<T>>(this)?.family.table().to_json())) };
         Ok(())
     })
 }

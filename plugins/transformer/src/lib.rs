@@ -5,8 +5,8 @@
 
 mod embeddings;
 mod heads;
+mod huggingface;
 mod layers;
-mod names;
 mod settings;
 
 use plugin_api::nn::{Block, BlockCall, LinearHead, Norm};

@@ -92,6 +92,9 @@ fn the_table_of_names_covers_the_weights_of_a_bert() {
     for name in fixture.0.keys().filter(|name| name.starts_with("bert.") || name.starts_with("cls.")) {
         assert!(table.contains(&format!("\"{name}\"")), "{name} is missing in {table}");
     }
+    let config = built.model.hugging_face_config().unwrap().unwrap();
+    assert!(config.contains("\"hidden_size\":32") && config.contains("\"model_type\":\"bert\""), "{config}");
     let decoder = support::build(97, &SETTINGS.replace("\"causal\":false", "\"causal\":true")).unwrap();
-    assert_eq!(decoder.model.hugging_face().unwrap().as_deref(), Some("[]"));
+    let error = decoder.model.hugging_face_config().unwrap_err();
+    assert_eq!(error.code, "plugin/unsupported");
 }

@@ -2,10 +2,12 @@
 
 mod decoding;
 mod head;
+mod hugging_face;
 mod model;
 mod objective;
 
 pub use head::HeadInstance;
+pub use hugging_face::hugging_face_settings;
 pub use model::{Description, ForwardRequest, ModelInstance};
 pub use objective::ObjectiveInstance;
 

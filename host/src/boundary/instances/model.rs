@@ -39,7 +39,7 @@ pub struct ModelInstance {
     description: Description,
     pub(super) decode: Option<&'static Decode>,
     axes: Option<&'static Axes>,
-    hugging_face: Option<&'static HuggingFace>,
+    pub(super) hugging_face: Option<&'static HuggingFace>,
     heads: Mutex<Vec<Weak<HeadInstance>>>,
 }
 
@@ -316,17 +316,7 @@ impl ModelInstance {
         self.json("axes", |out| unsafe { (table.axes)(self.instance.pointer, out) })
     }
 
-    /// Names in Hugging Face files, as JSON text; `None` where the family has none.
-    ///
-    /// # Errors
-    /// The plugin's error.
-    pub fn hugging_face(&self) -> Result<Option<String>> {
-        let Some(table) = self.hugging_face else { return Ok(None) };
-        // SAFETY: the instance is alive, the place is writable.
-        self.json("names", |out| unsafe { (table.table)(self.instance.pointer, out) })
-    }
-
-    fn json(&self, function: &str, work: impl FnOnce(*mut Handle) -> Handle) -> Result<Option<String>> {
+    pub(super) fn json(&self, function: &str, work: impl FnOnce(*mut Handle) -> Handle) -> Result<Option<String>> {
         let call = Call::new(CallOptions::data(0));
         text_of(&self.callee, function, called_for(&self.callee, function, &call, work)?)
     }
