@@ -10,21 +10,32 @@ use crate::weight::{Buffer, Init, Weight, WeightOptions};
 
 /// A path for weights, given to an instance while it is made.
 #[derive(Clone)]
-pub struct Scope(Result<Object>);
+pub struct Scope {
+    object: Result<Object>,
+    /// Whether weights made here stay as they are.
+    frozen: bool,
+}
 
 impl Scope {
     pub(crate) fn from_object(object: Object) -> Self {
-        Self(Ok(object))
+        Self { object: Ok(object), frozen: false }
     }
 
     pub(crate) fn object(&self) -> Result<&Object> {
-        self.0.as_ref().map_err(Clone::clone)
+        self.object.as_ref().map_err(Clone::clone)
     }
 
     /// The scope `name` below this one (`layers.0`). A name the host refuses comes out when the scope is used.
     #[must_use]
     pub fn at(&self, name: &str) -> Self {
-        Self(self.object().and_then(|scope| weights::inner_scope(scope, name)))
+        let object = self.object().and_then(|scope| weights::inner_scope(scope, name));
+        Self { object, frozen: self.frozen }
+    }
+
+    /// The same scope, where weights are never trained (or are again).
+    #[must_use]
+    pub fn frozen(&self, frozen: bool) -> Self {
+        Self { object: self.object.clone(), frozen }
     }
 
     /// A weight, `f32`, decayed if it has two axes or more.
@@ -40,6 +51,13 @@ impl Scope {
     /// # Errors
     /// As [`Scope::weight`].
     pub fn weight_with(&self, name: &str, dims: &[usize], init: Init, options: &WeightOptions) -> Result<Weight> {
+        let frozen;
+        let options = if self.frozen {
+            frozen = options.clone().frozen();
+            &frozen
+        } else {
+            options
+        };
         let made = weights::request(self.object()?, name, dims, init, DType::F32, options, false)?;
         Ok(Weight::from_object(made))
     }

@@ -3,10 +3,10 @@
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::mask::Mask;
-use crate::nn::{Linear, LinearOptions};
+use crate::nn::{Linear, LinearOptions, LowRank, Relative, RelativeTerms};
 use crate::scope::Scope;
 use crate::state::State;
-use crate::tensor::{AttentionCall, Tensor};
+use crate::tensor::{Activation, AttentionCall, Tensor};
 use crate::weight::Init;
 
 /// Rotary positions (Su et al. 2021, arXiv:2104.09864).
@@ -25,6 +25,35 @@ impl Default for Rotary {
     fn default() -> Self {
         Self { base: 10_000.0, interleaved: false, dimensions: None }
     }
+}
+
+/// Where the layers of an [`Attention`] lie below its scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttentionNames<'a> {
+    /// Queries.
+    pub query: &'a str,
+    /// Keys.
+    pub key: &'a str,
+    /// Values.
+    pub value: &'a str,
+    /// What comes out.
+    pub output: &'a str,
+    /// The gate of the values, where there is one.
+    pub gate: &'a str,
+    /// Queries and keys of relative positions, where they are not those of the rows.
+    pub positions: [&'a str; 2],
+}
+
+impl AttentionNames<'_> {
+    /// The names of [`Attention::new`].
+    pub const USUAL: AttentionNames<'static> = AttentionNames {
+        query: "query",
+        key: "key",
+        value: "value",
+        output: "output",
+        gate: "gate",
+        positions: ["position_query", "position_key"],
+    };
 }
 
 /// What an [`Attention`] is made of.
@@ -46,6 +75,13 @@ pub struct AttentionOptions {
     pub dropout: f64,
     /// Rotary positions.
     pub rotary: Option<Rotary>,
+    /// Relative positions in the scores, whose vectors come with each call.
+    pub relative: Option<RelativeTerms>,
+    /// What comes out of the heads is multiplied by GELU of a gate and normed without weights, with this added to variances, before
+    /// the last layer (Charpentier and Samuel 2024, arXiv:2410.24159, section 3).
+    pub gate: Option<f64>,
+    /// Low-rank changes, for query, key, value and output in turn.
+    pub low_rank: [Option<LowRank>; 4],
     /// How queries, keys and values start.
     pub init: Init,
     /// How the last weight starts; deep models take it smaller.
@@ -65,6 +101,9 @@ impl AttentionOptions {
             map_dropout: 0.0,
             dropout: 0.0,
             rotary: None,
+            relative: None,
+            gate: None,
+            low_rank: [None; 4],
             init: Init::Normal(0.02),
             output_init: Init::Normal(0.02),
         }
@@ -81,6 +120,10 @@ impl AttentionOptions {
                 "num_kv_heads",
                 format!("is {num_kv_heads}, which does not divide {num_heads} heads"),
             ));
+        }
+        if self.relative.is_some() && num_kv_heads != num_heads {
+            let fact = format!("is {num_kv_heads} beside {num_heads} heads with relative positions");
+            return Err(Error::setting("num_kv_heads", fact).help("they need as many heads of keys as of queries"));
         }
         if let Some(Rotary { dimensions, .. }) = self.rotary {
             let turning = dimensions.unwrap_or(head_dim);
@@ -103,13 +146,17 @@ pub struct Memory<'a> {
     pub layout: &'a Layout,
 }
 
-/// Attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2). Weights: `query`, `key`, `value` and `output`.
+/// Attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2). Weights: `query`, `key`, `value` and `output`; with a gate `gate`,
+/// with relative positions that have layers of their own `position_query` and `position_key`.
 #[derive(Clone)]
 pub struct Attention {
     query: Linear,
     key: Linear,
     value: Linear,
     output: Linear,
+    gate: Option<(Linear, f64)>,
+    /// Layers of relative positions for their queries and their keys.
+    positions: [Option<Linear>; 2],
     options: AttentionOptions,
 }
 
@@ -119,26 +166,39 @@ impl Attention {
     /// # Errors
     /// When the heads do not fit or a name is taken.
     pub fn new(scope: &Scope, options: AttentionOptions) -> Result<Self> {
-        Self::named(scope, ["query", "key", "value", "output"], options)
+        Self::named(scope, &AttentionNames::USUAL, options)
     }
 
-    /// Makes it with other names for query, key, value and output below the scope, for families that follow a published
-    /// one.
+    /// Makes it with other names below the scope, for families that follow a published one.
     ///
     /// # Errors
     /// As [`Attention::new`].
-    pub fn named(scope: &Scope, names: [&str; 4], options: AttentionOptions) -> Result<Self> {
+    pub fn named(scope: &Scope, names: &AttentionNames<'_>, options: AttentionOptions) -> Result<Self> {
         options.check()?;
-        let [query, key, value, output] = names.map(|name| scope.at(name));
         let AttentionOptions { width, num_heads, num_kv_heads, head_dim, bias, init, output_init, .. } = options;
-        let inner = LinearOptions::new().bias(bias).init(init);
+        let (features, key_features) = (num_heads * head_dim, num_kv_heads * head_dim);
+        let inner = LinearOptions::new().bias(bias).init(init).axes("heads*head_dim,width");
         let of_keys = inner.clone().axes("kv_heads*head_dim,width");
         let of_output = LinearOptions::new().bias(bias).init(output_init).axes("width,heads*head_dim");
+        let [query_rank, key_rank, value_rank, output_rank] = options.low_rank;
+        let layer = |name: &str, outputs, options: &LinearOptions, rank| {
+            Linear::new(&scope.at(name), width, outputs, &options.clone().low_rank(rank))
+        };
+        let gate = |epsilon| Ok((layer(names.gate, features, &inner, None)?, epsilon));
+        let of_positions = |name, wanted: fn(&RelativeTerms) -> bool| {
+            let own = options.relative.is_some_and(|terms| !terms.shared && wanted(&terms));
+            own.then(|| layer(name, features, &inner, None)).transpose()
+        };
         Ok(Self {
-            query: Linear::new(&query, width, num_heads * head_dim, &inner.axes("heads*head_dim,width"))?,
-            key: Linear::new(&key, width, num_kv_heads * head_dim, &of_keys)?,
-            value: Linear::new(&value, width, num_kv_heads * head_dim, &of_keys)?,
-            output: Linear::new(&output, num_heads * head_dim, width, &of_output)?,
+            query: layer(names.query, features, &inner, query_rank)?,
+            key: layer(names.key, key_features, &of_keys, key_rank)?,
+            value: layer(names.value, key_features, &of_keys, value_rank)?,
+            output: Linear::new(&scope.at(names.output), features, width, &of_output.low_rank(output_rank))?,
+            gate: options.gate.map(gate).transpose()?,
+            positions: [
+                of_positions(names.positions[0], |terms| terms.position_to_content)?,
+                of_positions(names.positions[1], |terms| terms.content_to_position)?,
+            ],
             options,
         })
     }
@@ -149,7 +209,7 @@ impl Attention {
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, layout: &Layout, positions: Option<&Tensor>, mask: Option<&Mask>) -> Tensor {
         let (query, key, value) = self.turned(x_nd, layout, positions);
-        self.finish(AttentionCall::new(&query, &key, &value, layout), layout, mask)
+        self.finish(x_nd, AttentionCall::new(&query, &key, &value, layout), layout, mask)
     }
 
     /// Rows `[n, width]` of a step of decoding, which look at themselves and at what `state` has under `name`: the same
@@ -165,7 +225,55 @@ impl Attention {
         (state, name): (&State, &str),
     ) -> Tensor {
         let (query, key, value) = self.turned(x_nd, layout, positions);
-        self.finish(AttentionCall::new(&query, &key, &value, layout).remember(state, name), layout, mask)
+        self.finish(x_nd, AttentionCall::new(&query, &key, &value, layout).remember(state, name), layout, mask)
+    }
+
+    /// Rows `[n, width]` among themselves and those that `state` has under a name, with relative positions in the scores, which
+    /// are multiplied by 1/√(head_dim · (1 + terms)) (He et al. 2020, arXiv:2006.03654, equation 4): the same shape.
+    ///
+    /// # Errors
+    /// When what is remembered does not fit.
+    #[track_caller]
+    pub fn apply_relative(
+        &self,
+        x_nd: &Tensor,
+        layout: &Layout,
+        mask: Option<&Mask>,
+        relative: &Relative,
+        past: Option<(&State, &str)>,
+    ) -> Result<Tensor> {
+        let terms = self.options.relative.unwrap_or_default();
+        let (query, key, value) = self.turned(x_nd, layout, None);
+        let scale = 1.0 / (self.options.head_dim as f64 * (1.0 + f64::from(terms.count()))).sqrt();
+        let [of_queries, of_keys] = &self.positions;
+        let AttentionOptions { num_heads, head_dim, .. } = self.options;
+        let heads_of = |own: &Option<Linear>, shared: &Linear| {
+            split(own.as_ref().unwrap_or(shared), relative.vectors(), num_heads, head_dim) * scale
+        };
+        let mut bias = None;
+        if terms.content_to_position {
+            bias = Some(relative.content_to_position(&query, &heads_of(of_keys, &self.key), layout));
+        }
+        if terms.position_to_content {
+            let remembered;
+            let (keys, key_layout) = match past {
+                Some((state, name)) => {
+                    remembered = state.append(&format!("{name}.keys"), &key, layout)?;
+                    (&remembered.0, &remembered.1)
+                }
+                None => (&key, layout),
+            };
+            let term = relative.position_to_content(keys, &heads_of(of_queries, &self.query), key_layout);
+            bias = Some(bias.map_or_else(|| term.clone(), |bias| bias + &term));
+        }
+        let bias = bias.map(|bias| Mask::bias(&bias.contiguous()));
+        let mask = match (mask, bias) {
+            (Some(mask), Some(bias)) => Some(mask & bias),
+            (mask, bias) => bias.or_else(|| mask.cloned()),
+        };
+        let call = AttentionCall::new(&query, &key, &value, layout).scale(scale);
+        let call = past.map_or(call, |(state, name)| call.remember(state, name));
+        Ok(self.finish(x_nd, call, layout, mask.as_ref()))
     }
 
     /// Queries, keys and values of rows, turned by their positions where that is asked for.
@@ -186,7 +294,7 @@ impl Attention {
     pub fn apply_cross(&self, x_nd: &Tensor, layout: &Layout, memory: Memory<'_>, mask: Option<&Mask>) -> Tensor {
         let query = self.queries(x_nd);
         let (key, value) = self.keys_values(memory.rows);
-        self.finish(AttentionCall::new(&query, &key, &value, layout).keys_of(memory.layout), layout, mask)
+        self.finish(x_nd, AttentionCall::new(&query, &key, &value, layout).keys_of(memory.layout), layout, mask)
     }
 
     /// Queries `[n, h, k]`.
@@ -203,12 +311,15 @@ impl Attention {
     }
 
     #[track_caller]
-    fn finish<'a>(&self, call: AttentionCall<'a>, layout: &Layout, mask: Option<&'a Mask>) -> Tensor {
+    fn finish<'a>(&self, x_nd: &Tensor, call: AttentionCall<'a>, layout: &Layout, mask: Option<&'a Mask>) -> Tensor {
         let call = call.dropout(self.options.map_dropout, "attention.maps");
         let context_nhk = mask.map_or(call, |mask| call.mask(mask)).apply();
         let features = (self.options.num_heads * self.options.head_dim) as i64;
-        let output_nd = self.output.apply(&context_nhk.reshape(&[-1, features]));
-        output_nd.dropout(self.options.dropout, Some(layout), "attention")
+        let mut context_nf = context_nhk.reshape(&[-1, features]);
+        if let Some((gate, epsilon)) = &self.gate {
+            context_nf = (context_nf * gate.apply_with(x_nd, Activation::Gelu)).layer_norm(None, None, *epsilon);
+        }
+        self.output.apply(&context_nf).dropout(self.options.dropout, Some(layout), "attention")
     }
 }
 

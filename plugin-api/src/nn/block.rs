@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::family::site;
 use crate::layout::Layout;
 use crate::mask::Mask;
-use crate::nn::{Attention, AttentionOptions, Memory, Mlp, MlpOptions, Norm, NormKind};
+use crate::nn::{Attention, AttentionNames, AttentionOptions, Memory, Mlp, MlpOptions, Norm, NormKind, Relative};
 use crate::scope::Scope;
 use crate::state::State;
 use crate::tensor::Tensor;
@@ -22,6 +22,8 @@ pub struct BlockOptions {
     pub epsilon: f64,
     /// Norms before attention and feed-forward (Xiong et al. 2020, arXiv:2002.04745) instead of after the residual.
     pub pre_norm: bool,
+    /// With a norm for attention; the first block of ModernBERT has none.
+    pub attention_norm: bool,
     /// With attention to a memory between both.
     pub cross: bool,
 }
@@ -36,6 +38,7 @@ impl BlockOptions {
             norm: NormKind::Layer,
             epsilon: 1e-12,
             pre_norm: false,
+            attention_norm: true,
             cross: false,
         }
     }
@@ -44,12 +47,12 @@ impl BlockOptions {
 /// Where the parts of a [`Block`] lie below its scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockNames<'a> {
-    /// Query, key, value, output.
-    pub attention: [&'a str; 4],
+    /// The layers of attention.
+    pub attention: AttentionNames<'a>,
     /// The norm that goes with it.
     pub attention_norm: &'a str,
-    /// Query, key, value, output of the attention to a memory.
-    pub cross: [&'a str; 4],
+    /// The layers of the attention to a memory.
+    pub cross: AttentionNames<'a>,
     /// The norm that goes with it.
     pub cross_norm: &'a str,
     /// The first and the last layer.
@@ -63,9 +66,23 @@ impl BlockNames<'_> {
     #[must_use]
     pub fn usual(gated: bool) -> Self {
         Self {
-            attention: ["attention.query", "attention.key", "attention.value", "attention.output"],
+            attention: AttentionNames {
+                query: "attention.query",
+                key: "attention.key",
+                value: "attention.value",
+                output: "attention.output",
+                gate: "attention.gate",
+                positions: ["attention.position_query", "attention.position_key"],
+            },
             attention_norm: "attention_norm",
-            cross: ["cross.query", "cross.key", "cross.value", "cross.output"],
+            cross: AttentionNames {
+                query: "cross.query",
+                key: "cross.key",
+                value: "cross.value",
+                output: "cross.output",
+                gate: "cross.gate",
+                positions: ["cross.position_query", "cross.position_key"],
+            },
             cross_norm: "cross_norm",
             mlp: [if gated { "mlp.gate_up" } else { "mlp.up" }, "mlp.down"],
             mlp_norm: "mlp_norm",
@@ -82,6 +99,8 @@ pub struct BlockCall<'a> {
     pub positions: Option<&'a Tensor>,
     /// Who sees whom; everybody in a segment where `None`.
     pub mask: Option<&'a Mask>,
+    /// Relative positions, which [`Block::attend`] knows.
+    pub relative: Option<&'a Relative>,
     /// What attention between rows and memory looks at.
     pub memory: Option<Memory<'a>>,
     /// What the rows before those of this call left: a step of decoding.
@@ -92,7 +111,7 @@ impl<'a> BlockCall<'a> {
     /// Everybody in a segment sees everybody.
     #[must_use]
     pub fn new(layout: &'a Layout) -> Self {
-        Self { layout, positions: None, mask: None, memory: None, state: None }
+        Self { layout, positions: None, mask: None, relative: None, memory: None, state: None }
     }
 
     /// With a mask.
@@ -106,6 +125,13 @@ impl<'a> BlockCall<'a> {
     #[must_use]
     pub fn positions(mut self, positions: Option<&'a Tensor>) -> Self {
         self.positions = positions;
+        self
+    }
+
+    /// With relative positions.
+    #[must_use]
+    pub fn relative(mut self, relative: Option<&'a Relative>) -> Self {
+        self.relative = relative;
         self
     }
 
@@ -130,7 +156,7 @@ impl<'a> BlockCall<'a> {
 #[derive(Clone)]
 pub struct Block {
     attention: Attention,
-    attention_norm: Norm,
+    attention_norm: Option<Norm>,
     cross: Option<(Attention, Norm)>,
     mlp: Mlp,
     mlp_norm: Norm,
@@ -153,15 +179,15 @@ impl Block {
     /// # Errors
     /// As [`Block::new`].
     pub fn named(scope: &Scope, name: &str, names: &BlockNames<'_>, options: BlockOptions) -> Result<Self> {
-        let BlockOptions { attention, mlp, norm, epsilon, pre_norm, cross } = options;
+        let BlockOptions { attention, mlp, norm, epsilon, pre_norm, attention_norm, cross } = options;
         let width = attention.width;
         let norm_at = |at: &str| Norm::new(&scope.at(at), width, norm, epsilon);
-        let cross_attention = AttentionOptions { rotary: None, ..attention };
+        let cross_attention = AttentionOptions { rotary: None, relative: None, ..attention };
         Ok(Self {
-            attention: Attention::named(scope, names.attention, attention)?,
-            attention_norm: norm_at(names.attention_norm)?,
+            attention: Attention::named(scope, &names.attention, attention)?,
+            attention_norm: attention_norm.then(|| norm_at(names.attention_norm)).transpose()?,
             cross: cross
-                .then(|| Ok((Attention::named(scope, names.cross, cross_attention)?, norm_at(names.cross_norm)?)))
+                .then(|| Ok((Attention::named(scope, &names.cross, cross_attention)?, norm_at(names.cross_norm)?)))
                 .transpose()?,
             mlp: Mlp::named(scope, names.mlp, mlp)?,
             mlp_norm: norm_at(names.mlp_norm)?,
@@ -171,24 +197,76 @@ impl Block {
         })
     }
 
-    /// Of rows `[n, width]`, the same shape. A block with cross-attention skips it in a call without memory.
+    /// Of rows `[n, width]`, the same shape. A block with cross-attention skips it in a call without memory. Without relative
+    /// positions: see [`Block::attend`].
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, call: BlockCall<'_>) -> Tensor {
-        let BlockCall { layout, positions, mask, memory, state } = call;
-        let [attention_site, mlp_site, output_site] = &self.sites;
-        let mut x_nd = self.residual(x_nd, &self.attention_norm, |x| {
-            let attended = match state {
-                Some(state) => self.attention.apply_remembering(x, layout, positions, mask, (state, &self.name)),
-                None => self.attention.apply(x, layout, positions, mask),
-            };
-            site(attention_site, &attended)
-        });
-        if let (Some((cross, norm)), Some(memory)) = (&self.cross, memory) {
-            x_nd = self.residual(&x_nd, norm, |x| cross.apply_cross(x, layout, memory, None));
-        }
-        let x_nd = self.residual(&x_nd, &self.mlp_norm, |x| self.mlp.apply(&site(mlp_site, x), layout));
+        let attended_nd = self.attended(&self.before(x_nd), call);
+        self.feed(&self.crossed(self.with_attended(x_nd, attended_nd), call), call.layout)
+    }
+
+    /// The first part, with all attention: of rows `[n, width]` the same shape. [`Block::feed`] follows.
+    ///
+    /// # Errors
+    /// When what relative positions remember does not fit.
+    #[track_caller]
+    pub fn attend(&self, x_nd: &Tensor, call: BlockCall<'_>) -> Result<Tensor> {
+        let normed_nd = self.before(x_nd);
+        let attended_nd = match call.relative {
+            Some(relative) => {
+                let past = call.state.map(|state| (state, self.name.as_str()));
+                self.attention.apply_relative(&normed_nd, call.layout, call.mask, relative, past)?
+            }
+            None => self.attended(&normed_nd, call),
+        };
+        Ok(self.crossed(self.with_attended(x_nd, attended_nd), call))
+    }
+
+    /// The second part: feed-forward.
+    #[track_caller]
+    #[must_use]
+    pub fn feed(&self, x_nd: &Tensor, layout: &Layout) -> Tensor {
+        let [_, mlp_site, output_site] = &self.sites;
+        let x_nd = self.residual(x_nd, &self.mlp_norm, |x| self.mlp.apply(&site(mlp_site, x), layout));
         site(output_site, &x_nd)
+    }
+
+    #[track_caller]
+    fn attended(&self, normed_nd: &Tensor, call: BlockCall<'_>) -> Tensor {
+        let BlockCall { layout, positions, mask, state, .. } = call;
+        match state {
+            Some(state) => self.attention.apply_remembering(normed_nd, layout, positions, mask, (state, &self.name)),
+            None => self.attention.apply(normed_nd, layout, positions, mask),
+        }
+    }
+
+    /// What enters attention.
+    #[track_caller]
+    fn before(&self, x_nd: &Tensor) -> Tensor {
+        match &self.attention_norm {
+            Some(norm) if self.pre_norm => norm.apply(x_nd),
+            _ => x_nd.clone(),
+        }
+    }
+
+    #[track_caller]
+    fn with_attended(&self, x_nd: &Tensor, attended_nd: Tensor) -> Tensor {
+        let sum_nd = x_nd + site(&self.sites[0], &attended_nd);
+        match &self.attention_norm {
+            Some(norm) if !self.pre_norm => norm.apply(&sum_nd),
+            _ => sum_nd,
+        }
+    }
+
+    #[track_caller]
+    fn crossed(&self, x_nd: Tensor, call: BlockCall<'_>) -> Tensor {
+        match (&self.cross, call.memory) {
+            (Some((cross, norm)), Some(memory)) => {
+                self.residual(&x_nd, norm, |x| cross.apply_cross(x, call.layout, memory, None))
+            }
+            _ => x_nd,
+        }
     }
 
     #[track_caller]

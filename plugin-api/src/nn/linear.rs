@@ -6,6 +6,15 @@ use crate::scope::Scope;
 use crate::tensor::{Activation, Tensor};
 use crate::weight::{Init, Weight, WeightOptions};
 
+/// A low-rank change of a frozen weight: W + scale · up · down (Hu et al. 2021, arXiv:2106.09685). `up` starts at 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LowRank {
+    /// Rows of `down` and columns of `up`.
+    pub rank: usize,
+    /// What their product is multiplied by.
+    pub scale: f64,
+}
+
 /// What is particular about a linear layer.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
@@ -13,12 +22,13 @@ pub struct LinearOptions {
     bias: bool,
     init: Init,
     axes: String,
+    low_rank: Option<LowRank>,
 }
 
 impl Default for LinearOptions {
     /// With bias, weights normal with deviation 0.02 (Devlin et al. 2018; Radford et al. 2019).
     fn default() -> Self {
-        Self { bias: true, init: Init::Normal(0.02), axes: String::new() }
+        Self { bias: true, init: Init::Normal(0.02), axes: String::new(), low_rank: None }
     }
 }
 
@@ -45,9 +55,16 @@ impl LinearOptions {
         axes.clone_into(&mut self.axes);
         self
     }
+
+    /// The weight stays as it is and a low-rank change learns.
+    pub fn low_rank(mut self, low_rank: Option<LowRank>) -> Self {
+        self.low_rank = low_rank;
+        self
+    }
 }
 
-/// x · weightᵀ + bias. Weights: `weight` `[outputs, inputs]`, `bias` `[outputs]`.
+/// x · weightᵀ + bias. Weights: `weight` `[outputs, inputs]`, `bias` `[outputs]`; with a low-rank change `lora_down`
+/// `[rank, inputs]` and `lora_up` `[outputs, rank]`, which learn even where the scope is frozen.
 #[derive(Clone)]
 pub struct Linear {
     weight: Weight,
@@ -62,6 +79,22 @@ impl Linear {
     pub fn new(scope: &Scope, inputs: usize, outputs: usize, options: &LinearOptions) -> Result<Self> {
         let weight_options = WeightOptions::new().axes(options.axes.clone());
         let weight = scope.weight_with("weight", &[outputs, inputs], options.init, &weight_options)?;
+        if let Some(LowRank { rank, scale }) = options.low_rank {
+            let learning = scope.frozen(false);
+            let down = learning.weight_with(
+                "lora_down",
+                &[rank, inputs],
+                Init::KaimingUniform,
+                &WeightOptions::new().axes("rank,inputs"),
+            )?;
+            let up = learning.weight_with(
+                "lora_up",
+                &[outputs, rank],
+                Init::Zeros,
+                &WeightOptions::new().axes("outputs,rank"),
+            )?;
+            weight.add_low_rank(&down, &up, scale)?;
+        }
         if !options.bias {
             return Ok(Self { weight, bias: None });
         }

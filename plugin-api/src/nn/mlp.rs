@@ -21,6 +21,10 @@ pub struct MlpOptions {
     pub gated: bool,
     /// With biases.
     pub bias: bool,
+    /// Whether the first layer has a bias, where that differs.
+    pub first_bias: Option<bool>,
+    /// A norm without weights before the last layer, with this added to variances (Samuel et al. 2023, arXiv:2303.09859, section 3).
+    pub inner_norm: Option<f64>,
     /// Dropout on what comes out.
     pub dropout: f64,
     /// How the first weights start.
@@ -39,6 +43,8 @@ impl MlpOptions {
             activation: Activation::Gelu,
             gated: false,
             bias: true,
+            first_bias: None,
+            inner_norm: None,
             dropout: 0.0,
             init: Init::Normal(0.02),
             output_init: Init::Normal(0.02),
@@ -70,8 +76,8 @@ impl Mlp {
     /// As [`Mlp::new`].
     pub fn named(scope: &Scope, names: [&str; 2], options: MlpOptions) -> Result<Self> {
         let [up, down] = names.map(|name| scope.at(name));
-        let MlpOptions { width, ffn, gated, bias, init, output_init, .. } = options;
-        let inner = LinearOptions::new().bias(bias).init(init);
+        let MlpOptions { width, ffn, gated, bias, first_bias, init, output_init, .. } = options;
+        let inner = LinearOptions::new().bias(first_bias.unwrap_or(bias)).init(init);
         let up = if gated {
             Linear::new(&up, width, 2 * ffn, &inner.axes("2*ffn,width"))?
         } else {
@@ -86,8 +92,11 @@ impl Mlp {
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, layout: &Layout) -> Tensor {
         let activation = self.options.activation;
-        let inner_nf =
+        let mut inner_nf =
             if self.options.gated { self.up.apply(x_nd).glu(activation) } else { self.up.apply_with(x_nd, activation) };
+        if let Some(epsilon) = self.options.inner_norm {
+            inner_nf = inner_nf.layer_norm(None, None, epsilon);
+        }
         self.down.apply(&inner_nf).dropout(self.options.dropout, Some(layout), "mlp")
     }
 }

@@ -13,14 +13,16 @@ mod mlp;
 mod norm;
 mod patches;
 mod positions;
+mod relative;
 
-pub use attention::{Attention, AttentionOptions, Memory, Rotary};
+pub use attention::{Attention, AttentionNames, AttentionOptions, Memory, Rotary};
 pub use block::{Block, BlockCall, BlockNames, BlockOptions};
 pub use conformer::{ConformerBlock, ConformerOptions};
 pub use convolution::{Conv2d, DepthwiseConv1d};
 pub use embedding::Embedding;
-pub use linear::{Linear, LinearHead, LinearOptions};
+pub use linear::{Linear, LinearHead, LinearOptions, LowRank};
 pub use mlp::{Mlp, MlpOptions};
 pub use norm::{LayerNorm, Norm, NormKind, RmsNorm};
 pub use patches::{PatchEmbedding, grid_positions, patches};
 pub use positions::{LearnedPositions, sinusoidal};
+pub use relative::{Relative, RelativePositions, RelativePositionsOptions, RelativeTerms, log_bucket};

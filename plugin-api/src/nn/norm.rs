@@ -5,11 +5,10 @@ use crate::scope::Scope;
 use crate::tensor::Tensor;
 use crate::weight::{Init, Weight, WeightOptions};
 
-/// Layer normalisation (Ba et al. 2016, arXiv:1607.06450). Weights: `weight` `[width]` and, unless left out, `bias`
-/// `[width]`.
+/// Layer normalisation (Ba et al. 2016, arXiv:1607.06450). Weights, unless left out: `weight` `[width]`, `bias` `[width]`.
 #[derive(Clone)]
 pub struct LayerNorm {
-    weight: Weight,
+    weight: Option<Weight>,
     bias: Option<Weight>,
     epsilon: f64,
 }
@@ -23,14 +22,20 @@ impl LayerNorm {
         let options = WeightOptions::new().axes("width");
         let weight = scope.weight_with("weight", &[width], Init::Ones, &options)?;
         let bias = bias.then(|| scope.weight_with("bias", &[width], Init::Zeros, &options)).transpose()?;
-        Ok(Self { weight, bias, epsilon })
+        Ok(Self { weight: Some(weight), bias, epsilon })
+    }
+
+    /// Without weights.
+    #[must_use]
+    pub fn plain(epsilon: f64) -> Self {
+        Self { weight: None, bias: None, epsilon }
     }
 
     /// Of `[.., width]`, the same shape.
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x: &Tensor) -> Tensor {
-        x.layer_norm(Some(&self.weight), self.bias.as_ref(), self.epsilon)
+        x.layer_norm(self.weight.as_ref(), self.bias.as_ref(), self.epsilon)
     }
 }
 
@@ -67,13 +72,15 @@ pub enum NormKind {
     Layer,
     /// [`LayerNorm`] without bias.
     LayerNoBias,
+    /// [`LayerNorm`] without weights.
+    LayerPlain,
     /// [`RmsNorm`].
     Rms,
 }
 
 impl NormKind {
     /// The names, as settings write them.
-    pub const NAMES: [&'static str; 3] = ["layer", "layer_no_bias", "rms"];
+    pub const NAMES: [&'static str; 4] = ["layer", "layer_no_bias", "layer_plain", "rms"];
 
     /// By its name.
     #[must_use]
@@ -81,6 +88,7 @@ impl NormKind {
         Some(match name {
             "layer" => Self::Layer,
             "layer_no_bias" => Self::LayerNoBias,
+            "layer_plain" => Self::LayerPlain,
             "rms" => Self::Rms,
             _ => return None,
         })
@@ -106,6 +114,7 @@ impl Norm {
         Ok(match kind {
             NormKind::Layer => Self::Layer(LayerNorm::new(scope, width, true, epsilon)?),
             NormKind::LayerNoBias => Self::Layer(LayerNorm::new(scope, width, false, epsilon)?),
+            NormKind::LayerPlain => Self::Layer(LayerNorm::plain(epsilon)),
             NormKind::Rms => Self::Rms(RmsNorm::new(scope, width, epsilon)?),
         })
     }

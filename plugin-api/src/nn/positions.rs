@@ -14,6 +14,7 @@ use crate::weight::Init;
 pub struct LearnedPositions {
     embedding: Embedding,
     maximum_length: usize,
+    offset: usize,
 }
 
 impl LearnedPositions {
@@ -22,7 +23,16 @@ impl LearnedPositions {
     /// # Errors
     /// When a name is taken.
     pub fn new(scope: &Scope, maximum_length: usize, width: usize, init: Init) -> Result<Self> {
-        Ok(Self { embedding: Embedding::new(scope, maximum_length, width, init, "position,width")?, maximum_length })
+        Self::with_offset(scope, maximum_length, 0, width, init)
+    }
+
+    /// Makes it with `offset` further vectors before that of position 0, which are never used: RoBERTa has two.
+    ///
+    /// # Errors
+    /// When a name is taken.
+    pub fn with_offset(scope: &Scope, maximum_length: usize, offset: usize, width: usize, init: Init) -> Result<Self> {
+        let embedding = Embedding::new(scope, maximum_length + offset, width, init, "position,width")?;
+        Ok(Self { embedding, maximum_length, offset })
     }
 
     /// Of the n rows of a layout: `[n, width]`.
@@ -31,8 +41,17 @@ impl LearnedPositions {
     /// When a segment has more positions than there are vectors.
     #[track_caller]
     pub fn apply(&self, layout: &Layout) -> Result<Tensor> {
-        let positions_n = layout.positions();
-        let longest = positions_n.to_vec::<u32>()?.into_iter().max().map_or(0, |last| last as usize + 1);
+        self.apply_at(&layout.positions())
+    }
+
+    /// Of positions `u32` `[n]`: `[n, width]`.
+    ///
+    /// # Errors
+    /// When there are fewer vectors than positions.
+    #[track_caller]
+    pub fn apply_at(&self, positions_n: &Tensor) -> Result<Tensor> {
+        let mut positions = positions_n.to_vec::<u32>()?;
+        let longest = positions.iter().max().map_or(0, |last| *last as usize + 1);
         if longest > self.maximum_length {
             let known = self.maximum_length;
             return Err(Error::new(
@@ -41,7 +60,12 @@ impl LearnedPositions {
             )
             .help("lower `data.text.length`, or raise the model's `maximum_length`"));
         }
-        Ok(self.embedding.apply(&positions_n))
+        if self.offset == 0 {
+            return Ok(self.embedding.apply(positions_n));
+        }
+        let offset = u32::try_from(self.offset).unwrap_or(u32::MAX);
+        positions.iter_mut().for_each(|position| *position = position.saturating_add(offset));
+        Ok(self.embedding.apply(&Tensor::new(&positions, &[positions.len()])))
     }
 }
 

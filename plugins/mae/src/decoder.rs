@@ -52,7 +52,7 @@ impl Decoder {
             norm: NormKind::Layer,
             epsilon: EPSILON,
             pre_norm: true,
-            cross: false,
+            ..BlockOptions::new(width, decoder_heads)
         };
         let block = |index: usize| {
             Block::new(&scope.at(&format!("decoder_blocks.{index}")), &format!("decoder.layers.{index}"), options)

@@ -1,19 +1,28 @@
 //! The blocks, under the names they have in BERT.
 
-use plugin_api::nn::{AttentionOptions, Block, BlockNames, BlockOptions, MlpOptions};
+use plugin_api::nn::{AttentionNames, AttentionOptions, Block, BlockNames, BlockOptions, MlpOptions};
 use plugin_api::prelude::*;
 
 use crate::settings::{Positions, TransformerSettings};
 
 const NAMES: BlockNames<'static> = BlockNames {
-    attention: ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"],
+    attention: AttentionNames {
+        query: "attention.self.query",
+        key: "attention.self.key",
+        value: "attention.self.value",
+        output: "attention.output.dense",
+        gate: "attention.self.gate",
+        positions: ["attention.self.position_query", "attention.self.position_key"],
+    },
     attention_norm: "attention.output.LayerNorm",
-    cross: [
-        "crossattention.self.query",
-        "crossattention.self.key",
-        "crossattention.self.value",
-        "crossattention.output.dense",
-    ],
+    cross: AttentionNames {
+        query: "crossattention.self.query",
+        key: "crossattention.self.key",
+        value: "crossattention.self.value",
+        output: "crossattention.output.dense",
+        gate: "crossattention.self.gate",
+        positions: ["crossattention.self.position_query", "crossattention.self.position_key"],
+    },
     cross_norm: "crossattention.output.LayerNorm",
     mlp: ["intermediate.dense", "output.dense"],
     mlp_norm: "output.LayerNorm",
@@ -36,6 +45,7 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
         },
         init,
         output_init,
+        ..AttentionOptions::new(settings.width, settings.num_heads)
     };
     let mlp = MlpOptions {
         width: settings.width,
@@ -46,6 +56,7 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
         dropout: settings.dropout,
         init,
         output_init,
+        ..MlpOptions::new(settings.width)
     };
     let options = BlockOptions {
         attention,
@@ -53,7 +64,7 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
         norm: settings.norm_kind(),
         epsilon: settings.norm_epsilon,
         pre_norm: settings.pre_norm,
-        cross: false,
+        ..BlockOptions::new(settings.width, settings.num_heads)
     };
     Block::named(&scope.at(&index.to_string()), &format!("layers.{index}"), &NAMES, options)
 }

@@ -1,6 +1,6 @@
 //! The settings of a `[model.ROLE]` section.
 
-use plugin_api::nn::{AttentionOptions, Block, BlockNames, BlockOptions, MlpOptions, NormKind};
+use plugin_api::nn::{AttentionNames, AttentionOptions, Block, BlockNames, BlockOptions, MlpOptions, NormKind};
 use plugin_api::prelude::*;
 
 /// A vision transformer. The defaults are ViT-B/16: Dosovitskiy et al. 2020, arXiv:2010.11929, table 1.
@@ -38,14 +38,15 @@ pub struct VitSettings {
 }
 
 const NAMES: BlockNames<'static> = BlockNames {
-    attention: [
-        "attention.attention.query",
-        "attention.attention.key",
-        "attention.attention.value",
-        "attention.output.dense",
-    ],
+    attention: AttentionNames {
+        query: "attention.attention.query",
+        key: "attention.attention.key",
+        value: "attention.attention.value",
+        output: "attention.output.dense",
+        ..AttentionNames::USUAL
+    },
     attention_norm: "layernorm_before",
-    cross: ["crossattention.query", "crossattention.key", "crossattention.value", "crossattention.output"],
+    cross: AttentionNames::USUAL,
     cross_norm: "layernorm_cross",
     mlp: ["intermediate.dense", "output.dense"],
     mlp_norm: "layernorm_after",
@@ -99,7 +100,7 @@ impl VitSettings {
             norm: NormKind::Layer,
             epsilon: self.norm_epsilon,
             pre_norm: true,
-            cross: false,
+            ..BlockOptions::new(self.width, self.num_heads)
         };
         Block::named(&scope.at(&index.to_string()), &format!("layers.{index}"), &NAMES, options)
     }
