@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::mask::Mask;
-use crate::nn::{Linear, LinearOptions, LowRank, Relative, RelativeTerms};
+use crate::nn::{Linear, LinearOptions, LowRank, Memory, Relative, RelativeTerms};
 use crate::scope::Scope;
 use crate::state::State;
 use crate::tensor::{Activation, AttentionCall, Tensor};
@@ -82,6 +82,8 @@ pub struct AttentionOptions {
     pub gate: Option<f64>,
     /// Low-rank changes, for query, key, value and output in turn.
     pub low_rank: [Option<LowRank>; 4],
+    /// What scores are multiplied by; `None`: 1/√`head_dim`. T5 takes 1.
+    pub scale: Option<f64>,
     /// How queries, keys and values start.
     pub init: Init,
     /// How the last weight starts; deep models take it smaller.
@@ -104,6 +106,7 @@ impl AttentionOptions {
             relative: None,
             gate: None,
             low_rank: [None; 4],
+            scale: None,
             init: Init::Normal(0.02),
             output_init: Init::Normal(0.02),
         }
@@ -135,15 +138,6 @@ impl AttentionOptions {
         }
         Ok(())
     }
-}
-
-/// What cross-attention looks at.
-#[derive(Debug, Clone, Copy)]
-pub struct Memory<'a> {
-    /// Rows `[m, width]`.
-    pub rows: &'a Tensor,
-    /// Their layout, with as many segments as that of the queries.
-    pub layout: &'a Layout,
 }
 
 /// Attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2). Weights: `query`, `key`, `value` and `output`; with a gate `gate`,
@@ -288,13 +282,21 @@ impl Attention {
         (turn(&query), turn(&key), value)
     }
 
+    /// Keys and values of rows `[m, width]` that [`Attention::apply_cross`] looks at. Without rotary positions.
+    #[track_caller]
+    #[must_use]
+    pub fn memory(&self, rows_md: &Tensor, layout: &Layout) -> Memory {
+        let (key, value) = self.keys_values(rows_md);
+        Memory { key, value, layout: layout.clone() }
+    }
+
     /// Rows `[n, width]` looking at a memory: the shape of the rows. Without rotary positions.
     #[track_caller]
     #[must_use]
-    pub fn apply_cross(&self, x_nd: &Tensor, layout: &Layout, memory: Memory<'_>, mask: Option<&Mask>) -> Tensor {
+    pub fn apply_cross(&self, x_nd: &Tensor, layout: &Layout, memory: &Memory, mask: Option<&Mask>) -> Tensor {
         let query = self.queries(x_nd);
-        let (key, value) = self.keys_values(memory.rows);
-        self.finish(x_nd, AttentionCall::new(&query, &key, &value, layout).keys_of(memory.layout), layout, mask)
+        let call = AttentionCall::new(&query, &memory.key, &memory.value, layout).keys_of(&memory.layout);
+        self.finish(x_nd, call, layout, mask)
     }
 
     /// Queries `[n, h, k]`.
@@ -313,6 +315,7 @@ impl Attention {
     #[track_caller]
     fn finish<'a>(&self, x_nd: &Tensor, call: AttentionCall<'a>, layout: &Layout, mask: Option<&'a Mask>) -> Tensor {
         let call = call.dropout(self.options.map_dropout, "attention.maps");
+        let call = self.options.scale.map_or(call, |scale| call.scale(scale));
         let context_nhk = mask.map_or(call, |mask| call.mask(mask)).apply();
         let features = (self.options.num_heads * self.options.head_dim) as i64;
         let mut context_nf = context_nhk.reshape(&[-1, features]);

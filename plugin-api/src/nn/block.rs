@@ -101,8 +101,8 @@ pub struct BlockCall<'a> {
     pub mask: Option<&'a Mask>,
     /// Relative positions, which [`Block::attend`] knows.
     pub relative: Option<&'a Relative>,
-    /// What attention between rows and memory looks at.
-    pub memory: Option<Memory<'a>>,
+    /// What attention to a memory looks at: [`Block::memory`].
+    pub memory: Option<&'a Memory>,
     /// What the rows before those of this call left: a step of decoding.
     pub state: Option<&'a State>,
 }
@@ -137,7 +137,7 @@ impl<'a> BlockCall<'a> {
 
     /// With a memory.
     #[must_use]
-    pub fn memory(mut self, memory: Option<Memory<'a>>) -> Self {
+    pub fn memory(mut self, memory: Option<&'a Memory>) -> Self {
         self.memory = memory;
         self
     }
@@ -195,6 +195,19 @@ impl Block {
             name: name.to_owned(),
             sites: ["attention.output", "mlp.input", "output"].map(|site| format!("{name}.{site}")),
         })
+    }
+
+    /// The name that goes before those of its sites, and that its past has in a state.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its attention to a memory looks at, of rows `[m, width]`; `None` for a block without.
+    #[track_caller]
+    #[must_use]
+    pub fn memory(&self, rows_md: &Tensor, layout: &Layout) -> Option<Memory> {
+        self.cross.as_ref().map(|(cross, _)| cross.memory(rows_md, layout))
     }
 
     /// Of rows `[n, width]`, the same shape. A block with cross-attention skips it in a call without memory. Without relative

@@ -43,6 +43,7 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
             Positions::Rotary(rotary) => Some(rotary),
             _ => None,
         },
+        scale: None,
         init,
         output_init,
         ..AttentionOptions::new(settings.width, settings.num_heads)
