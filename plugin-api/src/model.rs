@@ -12,6 +12,7 @@ use crate::raw::models::{self, PassRequest};
 use crate::raw::{HostObject, Object};
 use crate::scope::Scope;
 use crate::tensor::Tensor;
+use crate::weight::Weight;
 
 /// What a head predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,6 +96,27 @@ impl Model {
     pub fn head(&self, scope: &Scope, kind: HeadKind) -> Result<Head> {
         let (name, size) = kind.parts();
         Ok(Head(models::head(scope.object()?, &self.0, name, size)?))
+    }
+
+    /// One of its weights, by the name below the model (`embeddings.word_embeddings.weight`); only while an instance is
+    /// made. What is done to it (ties, views) holds wherever the model uses it.
+    ///
+    /// # Errors
+    /// When the model has no weight of that name.
+    pub fn weight(&self, name: &str) -> Result<Weight> {
+        Ok(Weight::from_object(models::weight(&self.0, name)?))
+    }
+
+    /// The table `[v, e]` of its token embeddings; only while an instance is made.
+    ///
+    /// # Errors
+    /// When the family does not name one in its description, under `word_embeddings`.
+    pub fn word_embeddings(&self) -> Result<Weight> {
+        match self.describe()?.get("word_embeddings").and_then(Value::as_str) {
+            Some(name) => self.weight(name),
+            None => Err(Error::unsupported("the model does not say where its token embeddings are")
+                .help("choose a family whose description has `word_embeddings`, such as `transformer`")),
+        }
     }
 
     /// What the model says of itself.

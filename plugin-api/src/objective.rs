@@ -76,30 +76,40 @@ pub trait Evaluate: Objective {
 
 /// One of several losses in a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 pub struct Phase {
-    /// Its name in metrics.
-    pub name: String,
-    /// The roles whose weights it trains.
-    pub roles: Vec<String>,
-    /// The `[optimizer.name]` that steps them.
-    pub optimizer: String,
+    name: String,
+    roles: Vec<String>,
+    own: Vec<String>,
 }
 
 impl Phase {
-    /// A phase that trains some roles with the optimizer of its own name.
-    #[must_use]
+    /// A phase that trains the models in these roles and the heads that the objective asked them for. Its name stands in
+    /// metrics and checkpoints. A weight that roles of several phases share is trained by each of them.
     pub fn new(name: impl Into<String>, roles: &[&str]) -> Self {
-        let name = name.into();
-        Self { optimizer: name.clone(), name, roles: roles.iter().map(|&role| role.to_owned()).collect() }
+        Self { name: name.into(), roles: owned(roles), own: Vec::new() }
+    }
+
+    /// It also trains these weights of the objective's own, by their names below its scope, or below a scope in it.
+    pub fn own(mut self, names: &[&str]) -> Self {
+        self.own = owned(names);
+        self
     }
 }
 
-/// Several losses in a step, each followed by its own backward pass and optimizer.
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Several losses in a step, each followed by its own backward pass and a step of its own optimizer, all of them made
+/// from the experiment's `[optimizer]`.
+///
+/// [`Objective::loss`] remains what held-out data is measured by.
 pub trait Phases: Objective {
-    /// The phases in order.
+    /// The phases in order, asked for once. None at all: [`Objective::loss`] trains everything together.
     fn phases(&self) -> Vec<Phase>;
 
-    /// The loss of a phase; `carry` takes detached tensors from phase to phase.
+    /// The loss of a phase. `carry` takes tensors from phase to phase of one step; the host detaches them.
     ///
     /// # Errors
     /// As [`Objective::loss`].
@@ -107,8 +117,7 @@ pub trait Phases: Objective {
 }
 
 pub(crate) fn phases_json(phases: &[Phase]) -> String {
-    let rows =
-        phases.iter().map(|phase| json!({ "name": phase.name, "roles": phase.roles, "optimizer": phase.optimizer }));
+    let rows = phases.iter().map(|phase| json!({ "name": phase.name, "roles": phase.roles, "own": phase.own }));
     Value::Array(rows.collect()).to_string()
 }
 

@@ -146,6 +146,15 @@ impl Weight {
         weights::view(&self.0, 1, &[&delta.0], 0.0)
     }
 
+    /// Makes it the trained difference to `base`, which gets no gradient from here: what is seen is `base` without gradient
+    /// plus its own value, and that begins at zero (He et al. 2021, arXiv:2111.09543, section 3.3).
+    ///
+    /// # Errors
+    /// When the shapes differ, or `base` depends on this weight.
+    pub fn delta_of(&self, base: &Weight) -> Result<()> {
+        weights::view(&self.0, 4, &[&base.0], 0.0)
+    }
+
     /// Shows it as its value plus `scale` · up `[out, r]` · down `[r, in]` (Hu et al. 2021, arXiv:2106.09685).
     ///
     /// # Errors

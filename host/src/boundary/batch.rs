@@ -67,6 +67,17 @@ impl Batch {
         }
     }
 
+    /// The same columns, tensors without their gradients.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let detached = columns.iter().map(|(name, column)| match column.content() {
+            Content::Tensor(TensorState::Ready(tensor)) => (name.clone(), Object::new(tensor.stop_gradient())),
+            _ => (name.clone(), column.clone()),
+        });
+        Self { columns: Mutex::new(detached.collect()) }
+    }
+
     fn missing(&self, name: &str) -> Error {
         Error::new("batch/column", format!("the batch has no column `{name}`"))
             .with_help(format!("it has {}", listed(&self.names())))

@@ -27,6 +27,8 @@ pub type LogSink = Arc<dyn Fn(u32, &str, &str) + Send + Sync>;
 pub struct CallOptions {
     /// The kind of thread.
     pub thread: Thread,
+    /// Whether an instance is being made: only then weights of models are handed out.
+    pub creating: bool,
     /// Whether this is training; evaluation otherwise (no dropout, no buffer updates).
     pub training: bool,
     /// Whether operations record how gradients go back.
@@ -58,6 +60,7 @@ impl CallOptions {
     pub fn training(seed: u64, step: u64, device: Device) -> Self {
         Self {
             thread: Thread::Step,
+            creating: false,
             training: true,
             gradients: true,
             resolve: Resolve::default(),

@@ -45,7 +45,7 @@ pub use clock::time_in_plugins;
 pub use collation::{AddedColumn, Collation, ColumnData, Sample, batch_on_device};
 pub use fault::Fault;
 pub use instances::{
-    Description, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, hugging_face_settings,
+    Description, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, Phase, hugging_face_settings,
 };
 pub use live::{KINDS, Live};
 pub use loss::{LossPart, LossResult, Metric};

@@ -15,7 +15,7 @@ use super::weights::scope_of;
 use crate::error::{Error, Result};
 
 pub(super) static TABLE: Models =
-    Models { role, head, forward, apply, describe, vocabulary, site, listening, auxiliary, training };
+    Models { role, head, forward, apply, describe, vocabulary, site, listening, auxiliary, training, weight };
 
 fn model_of(object: &Object) -> Result<&Arc<ModelInstance>> {
     match object.content() {
@@ -97,6 +97,27 @@ unsafe extern "C" fn vocabulary(scope: Handle, modality: Bytes, json: *mut Handl
                     .with_help(format!("add a section [data.{modality}]; the experiment has {}", listed(&known)))
             })?;
             Ok(Some(Object::new(Content::Text(of_modality.clone().into_bytes()))))
+        })
+    }
+}
+
+unsafe extern "C" fn weight(model: Handle, name: Bytes, weight: *mut Handle) -> Handle {
+    // SAFETY: the plugin lends handle and text for this call and gives a place for the result.
+    unsafe {
+        guard::answer_into(weight, || {
+            let model = model_of(guard::object("the model", model)?)?;
+            let name = guard::text("the name of a weight", name)?;
+            let frame = frame::current()?;
+            if !frame.call().options().creating {
+                let text = format!(
+                    "{} asks for the weight `{name}` of the model `{}` after it was made",
+                    frame.callee().plugin,
+                    model.role()
+                );
+                return Err(Error::new("plugin/scope", text)
+                    .with_help("ask for weights, models and heads in `new` or `build` and keep them"));
+            }
+            Ok(Some(Object::new(Content::Weight(model.weight(name)?))))
         })
     }
 }

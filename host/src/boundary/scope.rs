@@ -33,6 +33,7 @@ impl Context {
     /// The call under which an instance is made: no gradients.
     pub(super) fn creation(&self) -> Arc<Call> {
         let mut options = CallOptions::training(self.seed, 0, self.device.clone());
+        options.creating = true;
         options.gradients = false;
         options.resolve.gradients = false;
         options.log = self.log.clone();

@@ -167,6 +167,12 @@ unsafe extern "C" fn view(weight: Handle, kind: u32, parts: *const Handle, parts
             0 => return Ok(weight.tie_to(&part(0)?)?),
             1 => View::Delta { delta: part(0)? },
             2 => View::LowRank { down: part(0)?, up: part(1)?, scale: a, train_base: false },
+            4 => {
+                // The difference begins at none, whatever the weight was made with.
+                let zeros = weight.value().zeros_like().map_err(compute::Error::from)?;
+                weight.push_view(View::DeltaOf { base: part(0)? })?;
+                return Ok(weight.set_value(&zeros)?);
+            }
             3 => {
                 let mask = parts.first().ok_or_else(|| guard::null("the mask of a view"))?;
                 View::Mask { mask: guard::buffer("the mask of a view", mask)?.clone() }

@@ -48,7 +48,7 @@ impl State<'_> {
             .state()?
             .into_iter()
             .partition(|saved| self.stepper.weights.buffer(&saved.name).is_some());
-        let mut optimizer = self.stepper.optimizer.state()?;
+        let mut optimizer = self.stepper.optimizer_state()?;
         if let Some(ema) = &self.ema {
             optimizer.extend(
                 ema.state(&self.stepper.weights)?
@@ -56,6 +56,8 @@ impl State<'_> {
                     .map(|saved| Saved { name: format!("{EMA}{}", saved.name), ..saved }),
             );
         }
+        let mut metadata = BTreeMap::from([("format".to_owned(), "lacuna".to_owned())]);
+        metadata.extend(super::shared::metadata(&self.stepper.weights));
         let state = json!({
             "step": self.step,
             "tokens": self.tokens,
@@ -68,7 +70,7 @@ impl State<'_> {
             step: self.step,
             loss,
             model: &tensors(model)?,
-            metadata: &BTreeMap::from([("format".to_owned(), "lacuna".to_owned())]),
+            metadata: &metadata,
             optimizer: &tensors(optimizer)?,
             buffers: &tensors(buffers)?,
             state: &state,
@@ -99,7 +101,7 @@ impl State<'_> {
         let (averaged, moments): (BTreeMap<_, _>, BTreeMap<_, _>) =
             saved(checkpoint.optimizer()?.tensors()?)?.into_iter().partition(|(name, _)| name.starts_with(EMA));
         self.stepper.weights.load_state(&model, true)?;
-        self.stepper.optimizer.load_state(&self.stepper.weights, &moments)?;
+        self.stepper.load_optimizer_state(moments)?;
         if let Some(ema) = &self.ema {
             let bare = averaged.into_iter().map(|(name, saved)| (name[EMA.len()..].to_owned(), saved)).collect();
             ema.load_state(&self.stepper.weights, &bare)?;

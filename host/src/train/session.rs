@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use batching::{BatchSettings, Batches, Prefetch};
 use compute::DType;
-use compute::optimizer::{Ema, Group, Groups, Settings, optimizer};
+use compute::optimizer::Ema;
 use compute::schedule::{Course, Schedule};
 use compute::weights::{Resolve, Weights};
-use experiment::{Device, Experiment, Model, OptimizerKind, Precision, ScheduleKind};
+use experiment::{Device, Experiment, Model, Precision, ScheduleKind};
 use lacuna_abi::name;
 use records::{Checkpoint, FileFacts, RunFolder};
 use serde_json::json;
@@ -19,6 +19,8 @@ use serde_json::json;
 use super::checkpoint::saved;
 use super::evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
 use super::log::PluginLog;
+use super::optimizers::make_optimizer;
+use super::phases::phase_optimizers;
 use super::step::Stepper;
 use super::weights::load_weights;
 use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, RoleEntry, RoleTable};
@@ -83,7 +85,8 @@ impl Session {
         let models = roles.built();
         refuse_unused_roles(&experiment, &models, objective.name())?;
         load_weights(&experiment, &weights)?;
-        let optimizer = make_optimizer(&experiment, &weights)?;
+        let optimizer = make_optimizer(&experiment, &weights, Vec::new())?;
+        let phases = phase_optimizers(&experiment, &weights, &objective)?;
         let mut options = CallOptions::training(seed, 0, device.clone());
         options.resolve = Resolve { precision: precision(experiment.run.precision), ..Resolve::default() };
         options.log = Some(log.sink());
@@ -94,7 +97,7 @@ impl Session {
             evaluator: evaluator(&experiment, &data, &objective, &device),
             ema: experiment.optimizer.ema.map(Ema::new).transpose()?,
             fingerprint: fingerprint(&experiment, &plugins, &data),
-            stepper: Stepper { weights, objective, optimizer, options, device },
+            stepper: Stepper { weights, objective, optimizer, phases, options, device },
             experiment,
             data,
             steps,
@@ -303,47 +306,6 @@ fn refuse_unused_roles(
     Err(Error::new("config/role", format!("objective `{objective}` asks for no model in the role `{}`", unused.role))
         .at(experiment.path.display().to_string(), 0)
         .with_help(format!("it asks for {asked}; rename or remove [model.{}]", unused.role)))
-}
-
-fn groups(experiment: &Experiment) -> Groups {
-    let settings = &experiment.optimizer;
-    Groups {
-        only: Vec::new(),
-        groups: settings
-            .groups
-            .iter()
-            .map(|group| Group {
-                names: group.patterns.clone(),
-                learning_rate_scale: group.learning_rate_scale,
-                weight_decay: group.weight_decay,
-            })
-            .collect(),
-        weight_decay: settings.weight_decay,
-        max_norm: Some(settings.clip_norm).filter(|norm| *norm > 0.0),
-    }
-}
-
-fn make_optimizer(experiment: &Experiment, weights: &Weights) -> Result<Box<dyn compute::optimizer::Optimizer>> {
-    let groups = groups(experiment);
-    if let Some(glob) = groups.unmatched(weights).first() {
-        let owners = weights.owners();
-        let example = owners.first().map_or("…", |weight| weight.name());
-        return Err(Error::new("config/group", format!("`{glob}` in [[optimizer.group]] matches no weight"))
-            .with_help(format!("weights are called like `{example}`")));
-    }
-    let settings = &experiment.optimizer;
-    let name = match settings.kind {
-        OptimizerKind::AdamW => "adamw",
-        OptimizerKind::Sgd => "sgd",
-    };
-    let settings = Settings {
-        betas: (settings.beta1, settings.beta2),
-        epsilon: settings.epsilon,
-        momentum: settings.momentum,
-        nesterov: settings.nesterov,
-        groups,
-    };
-    Ok(optimizer(name, &settings)?)
 }
 
 fn schedule(experiment: &Experiment, steps: u64) -> Schedule {

@@ -11,6 +11,7 @@ use compute::{Device, Gradients, Tensor, ops};
 
 use super::guards::Guards;
 use super::meters::Meters;
+use super::phases::PhaseOptimizer;
 use crate::boundary::{
     Auxiliary, BufferUpdate, Call, CallOptions, LossResult, ObjectiveInstance, apply_updates, time_in_plugins,
 };
@@ -23,8 +24,10 @@ pub struct Stepper {
     pub weights: Arc<Weights>,
     /// What is learnt.
     pub objective: Arc<ObjectiveInstance>,
-    /// The optimizer.
+    /// The optimizer of all weights, where the objective has no phases.
     pub optimizer: Box<dyn Optimizer>,
+    /// The phases of the objective, each with its optimizer.
+    pub phases: Vec<PhaseOptimizer>,
     /// Calls start from these options.
     pub options: CallOptions,
     /// The device.
@@ -44,17 +47,18 @@ pub struct StepReport {
 
 /// Sums of one loss part over the micro-batches.
 #[derive(Default)]
-struct PartSums {
+pub(super) struct PartSums {
     weight: f64,
     sum: f64,
-    count: f64,
+    pub(super) count: f64,
 }
 
 impl Stepper {
     /// Does step `batch.step` with this learning rate; metrics go to `meters`.
     ///
     /// # Errors
-    /// When a plugin fails, a loss is not finite, or a guard stops the run. Nothing was changed then.
+    /// When a plugin fails, a loss is not finite, or a guard stops the run. Nothing was changed then, but by the phases
+    /// before the one that failed.
     pub fn step(
         &mut self,
         batch: StepBatch,
@@ -81,6 +85,9 @@ impl Stepper {
         guards: &mut Guards,
         meters: &mut Meters,
     ) -> Result<bool> {
+        if !self.phases.is_empty() {
+            return self.phased(batch, learning_rate, guards, meters);
+        }
         let (step, samples) = (batch.step, batch.samples_in_words());
         let divided = batch.micro.len() > 1;
         let mut gradients = Gradients::default();
@@ -140,9 +147,9 @@ impl Stepper {
     }
 
     /// The scalar to go back from: Σ weight · sum / count, or the bare weighted sum where the batch is divided.
-    fn total(
+    pub(super) fn total(
         &self,
-        parts: &[(String, f64, Tensor, Tensor)],
+        parts: &[Part],
         divided: bool,
         sums: &mut BTreeMap<String, PartSums>,
         finite: &dyn Fn(&str, f64) -> Result<()>,
@@ -170,7 +177,10 @@ impl Stepper {
     }
 }
 
-fn parts_of(result: LossResult, updates: &mut Vec<BufferUpdate>) -> Vec<(String, f64, Tensor, Tensor)> {
+/// A loss part: name, weight, sum, count.
+pub(super) type Part = (String, f64, Tensor, Tensor);
+
+pub(super) fn parts_of(result: LossResult, updates: &mut Vec<BufferUpdate>) -> Vec<Part> {
     updates.extend(result.updates);
     let own = result.parts.into_iter().map(|part| (part.name, part.weight, part.sum, part.count));
     let inner = result
@@ -180,7 +190,7 @@ fn parts_of(result: LossResult, updates: &mut Vec<BufferUpdate>) -> Vec<(String,
     own.chain(inner).collect()
 }
 
-fn add_metrics(result: &LossResult, meters: &mut Meters) -> Result<()> {
+pub(super) fn add_metrics(result: &LossResult, meters: &mut Meters) -> Result<()> {
     for metric in &result.metrics {
         meters.add(&metric.name, metric.sum.item()?, metric.count.item()?);
     }
@@ -188,7 +198,7 @@ fn add_metrics(result: &LossResult, meters: &mut Meters) -> Result<()> {
 }
 
 /// The step's loss goes into the meter `loss`; with several parts, each also under its own name.
-fn add_losses(sums: &BTreeMap<String, PartSums>, meters: &mut Meters) {
+pub(super) fn add_losses(sums: &BTreeMap<String, PartSums>, meters: &mut Meters) {
     let mean = |part: &PartSums| if part.count > 0.0 { part.sum / part.count } else { 0.0 };
     meters.add("loss", sums.values().map(|part| part.weight * mean(part)).sum(), 1.0);
     if sums.len() > 1 {

@@ -25,12 +25,18 @@ pub(super) fn load_weights(experiment: &Experiment, weights: &Weights) -> Result
             load_role(model, &file, weights)?;
         }
     }
-    Ok(())
+    let loaded = |name: &str| {
+        let of_role = |model: &&Model| name.strip_prefix(&model.role).is_some_and(|rest| rest.starts_with('.'));
+        experiment.models.iter().find(of_role).is_some_and(|model| model.weights.is_some())
+    };
+    super::shared::differences(weights, loaded)
 }
 
 fn load_role(model: &Model, file: &Path, weights: &Weights) -> Result<()> {
     let (below, heads) = (format!("{}.", model.role), format!("{OBJECTIVE}.{}.", model.role));
-    let mut state = saved(TensorFile::open(file)?.tensors()?)?;
+    let file_of_tensors = TensorFile::open(file)?;
+    let mut state = saved(file_of_tensors.tensors()?)?;
+    super::shared::materialise(&mut state, &file_of_tensors.metadata())?;
     // A run's file holds all roles under their names; a family's own file holds bare names.
     if !state.keys().any(|name| name.starts_with(&below)) {
         state = state.into_iter().map(|(name, saved)| named(format!("{below}{name}"), saved)).collect();
@@ -40,6 +46,13 @@ fn load_role(model: &Model, file: &Path, weights: &Weights) -> Result<()> {
         weights.owners().iter().map(|weight| (weight.name().to_owned(), weight.shape().to_vec())).collect();
     let fits = |name: &str, saved: &Saved| known.get(name).is_some_and(|shape| *shape == saved.shape);
     state.retain(|name, saved| name.starts_with(&below) || of_heads(name) && fits(name, saved));
+    // What this run ties to a weight of another role is kept there.
+    for weight in weights.all().iter().filter(|weight| weight.is_tied()) {
+        if let Some(saved) = state.remove(weight.name()) {
+            let owner = weight.owner().name().to_owned();
+            state.entry(owner.clone()).or_insert(Saved { name: owner, ..saved });
+        }
+    }
     let fault = |what: String| {
         Error::new("run/weights", format!("`{}` {what}", file.display()))
             .with_help("the model's settings, and the size of the vocabulary, must be those it was trained with")

@@ -190,7 +190,8 @@ pub struct Weights {
     /// Changes a buffer after the step: `how` 0 set, 1 mean, 2 sum, 3 moving average with `momentum`.
     pub update: unsafe extern "C" fn(buffer: Handle, value: Handle, how: u32, momentum: f64) -> Handle,
     /// Shows `weight` through a view: `kind` 0 tie to `parts[0]`, 1 stop-gradient plus delta `parts[0]`, 2 low rank
-    /// `parts[0]` `[r, in]` and `parts[1]` [out, r] with scale `a`, 3 mask `parts[0]`.
+    /// `parts[0]` `[r, in]` and `parts[1]` [out, r] with scale `a`, 3 mask `parts[0]`, 4 stop-gradient of `parts[0]` plus
+    /// this weight, which begins at zero.
     pub view: unsafe extern "C" fn(weight: Handle, kind: u32, parts: *const Handle, parts_len: usize, a: f64) -> Handle,
     /// The gradient of a weight between backward and clip, or null; `access` is the handle [`Gradients::gradients`] got.
     pub gradient: unsafe extern "C" fn(access: Handle, weight: Handle, gradient: *mut Handle) -> Handle,
@@ -258,6 +259,8 @@ pub struct Models {
     pub auxiliary: unsafe extern "C" fn(name: Bytes, weight: f64, sum: Handle, count: Handle) -> Handle,
     /// 1 while training, 0 in evaluation.
     pub training: unsafe extern "C" fn() -> u32,
+    /// A weight of a model by its name below the model's scope; only while an instance is created.
+    pub weight: unsafe extern "C" fn(model: Handle, name: Bytes, weight: *mut Handle) -> Handle,
 }
 
 /// A column of one sample, borrowed from the host while the call lasts.
@@ -422,7 +425,8 @@ pub struct Evaluate {
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]
 pub struct Phases {
-    /// The phases as JSON text: names, roles and optimizers.
+    /// The phases as JSON text: a list of objects with `name`, `roles` and `own`; empty where one loss trains everything.
+    /// Asked for once, after the instance was created.
     pub phases: unsafe extern "C" fn(instance: *const u8, json: *mut Handle) -> Handle,
     /// The loss of a phase; `carry` is a batch of detached tensors that goes from phase to phase.
     pub loss: unsafe extern "C" fn(instance: *const u8, phase: u32, carry: Handle, call: *const LossCall) -> Handle,

@@ -95,6 +95,11 @@ pub(crate) fn auxiliary(name: &str, weight: f64, sum: &Object, count: &Object) -
     checked(unsafe { (host().models.auxiliary)(Bytes::text(name), weight, sum.handle(), count.handle()) })
 }
 
+pub(crate) fn weight(model: &Object, name: &str) -> Result<Object> {
+    // SAFETY: as in `role`.
+    written(|made| unsafe { (host().models.weight)(model.handle(), Bytes::text(name), made) })
+}
+
 pub(crate) fn training() -> bool {
     // SAFETY: no arguments.
     unsafe { (host().models.training)() != 0 }

@@ -64,9 +64,17 @@ impl ModelFamily for Transformer {
     }
 
     fn describe(&self) -> Description {
-        let description = Description::new(self.settings.width, self.settings.num_layers).causal(self.settings.causal);
+        let description = Description::new(self.settings.width, self.settings.num_layers)
+            .causal(self.settings.causal)
+            .with("word_embeddings", "embeddings.word_embeddings.weight");
+        let description = match self.settings.token_types {
+            0 => description,
+            _ => description.with("type_embeddings", "embeddings.token_type_embeddings.weight"),
+        };
         match self.settings.position_kind() {
-            Positions::Learned => description.with("maximum_length", self.settings.maximum_length),
+            Positions::Learned => description
+                .with("position_embeddings", "embeddings.position_embeddings.weight")
+                .with("maximum_length", self.settings.maximum_length),
             _ => description,
         }
     }

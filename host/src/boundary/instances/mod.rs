@@ -5,11 +5,13 @@ mod head;
 mod hugging_face;
 mod model;
 mod objective;
+mod phases;
 
 pub use head::HeadInstance;
 pub use hugging_face::hugging_face_settings;
 pub use model::{Description, ForwardRequest, ModelInstance};
 pub use objective::ObjectiveInstance;
+pub use phases::Phase;
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use compute::layout::Layout;
+use compute::weights::{Weight, Weights};
 use lacuna_abi::{Axes, Bytes, Decode, Handle, HeadCall, HuggingFace, Model, ModelCall};
 
 use super::head::HeadInstance;
@@ -37,6 +38,7 @@ pub struct ModelInstance {
     table: &'static Model,
     pub(super) instance: Instance,
     description: Description,
+    weights: Arc<Weights>,
     pub(super) decode: Option<&'static Decode>,
     axes: Option<&'static Axes>,
     pub(super) hugging_face: Option<&'static HuggingFace>,
@@ -93,6 +95,7 @@ impl ModelInstance {
             table,
             instance,
             description,
+            weights: context.weights.clone(),
             decode: provider::interface(family)?,
             axes: provider::interface(family)?,
             hugging_face: provider::interface(family)?,
@@ -116,6 +119,21 @@ impl ModelInstance {
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// Its weight `name`, as the family called it below its scope.
+    ///
+    /// # Errors
+    /// When it has none of that name.
+    pub fn weight(&self, name: &str) -> Result<Arc<Weight>> {
+        let below = format!("{}.", self.role);
+        self.weights.get(&format!("{below}{name}")).ok_or_else(|| {
+            let all = self.weights.all();
+            let mut names: Vec<&str> = all.iter().filter_map(|weight| weight.name().strip_prefix(&below)).collect();
+            names.truncate(8);
+            let text = format!("the model `{}` ({}) has no weight `{name}`", self.role, self.family);
+            Error::new("plugin/weight", text).with_help(format!("it begins with {}", names.join(", ")))
+        })
     }
 
     pub(super) fn callee(&self) -> &Callee {

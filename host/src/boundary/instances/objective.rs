@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use compute::{Gradients, Tensor};
-use lacuna_abi::{Bytes, Collate, CollateCall, Evaluate, EvaluateCall, Experience, LossCall, Objective, Phases};
+use lacuna_abi::{Bytes, Collate, CollateCall, Evaluate, EvaluateCall, Experience, Handle, LossCall, Objective};
 
+use super::phases::{Phase, Phased};
 use super::{Instance, called, called_for, callee, text_of};
 use crate::boundary::call::Call;
 use crate::boundary::collation::Collation;
@@ -23,6 +24,7 @@ pub struct ObjectiveInstance {
     callee: Callee,
     table: &'static Objective,
     instance: Instance,
+    phases: Option<Phased>,
     collate: Option<&'static Collate>,
     evaluate: Option<&'static Evaluate>,
     gradients: Option<&'static lacuna_abi::Gradients>,
@@ -35,9 +37,6 @@ impl ObjectiveInstance {
     /// When the plugin is no objective, needs something this host lacks, or fails.
     pub fn create(plugin: &dyn Provider, path: &str, context: &Arc<Context>, settings: &str) -> Result<Arc<Self>> {
         let table = provider::required::<Objective>(plugin)?;
-        if provider::interface::<Phases>(plugin)?.is_some() {
-            return Err(Error::not_yet(lacuna_abi::name::PHASES));
-        }
         if provider::interface::<Experience>(plugin)?.is_some() {
             return Err(Error::not_yet(lacuna_abi::name::EXPERIENCE));
         }
@@ -55,11 +54,13 @@ impl ObjectiveInstance {
         created?;
         let instance = instance
             .ok_or_else(|| Error::new("plugin/instance", format!("{} new gives no instance", callee.plugin)))?;
+        let phases = Phased::ask(plugin, path, &callee, &instance, context)?;
         Ok(Arc::new(Self {
             name: plugin.name().to_owned(),
             callee,
             table,
             instance,
+            phases,
             collate: provider::interface(plugin)?,
             evaluate: provider::interface(plugin)?,
             gradients: provider::interface(plugin)?,
@@ -77,18 +78,55 @@ impl ObjectiveInstance {
     /// # Errors
     /// The first fault, the plugin's error, or a loss without parts.
     pub fn loss(&self, call: &Arc<Call>, batch: &Arc<Object>) -> Result<LossResult> {
+        self.collected("loss", call, batch, |loss_call| {
+            // SAFETY: the instance is alive, the rest is lent for the call.
+            unsafe { (self.table.loss)(self.instance.pointer, loss_call) }
+        })
+    }
+
+    /// The phases of a step, in order; none where one loss trains everything.
+    #[must_use]
+    pub fn phases(&self) -> &[Phase] {
+        self.phases.as_ref().map_or(&[], |phased| &phased.phases)
+    }
+
+    /// Computes the loss of a phase; `carry` (a batch object) goes from phase to phase.
+    ///
+    /// # Errors
+    /// As [`ObjectiveInstance::loss`], and when there is no such phase.
+    pub fn phase_loss(
+        &self,
+        phase: usize,
+        carry: &Arc<Object>,
+        call: &Arc<Call>,
+        batch: &Arc<Object>,
+    ) -> Result<LossResult> {
+        let Some((phased, named)) = self.phases.as_ref().and_then(|all| Some((all, all.phases.get(phase)?))) else {
+            return Err(Error::new("host/phase", format!("objective `{}` has no phase {phase}", self.name)));
+        };
+        self.collected(&format!("phase `{}`", named.name), call, batch, |loss_call| {
+            // SAFETY: the instance is alive, the rest is lent for the call.
+            unsafe { (phased.table.loss)(self.instance.pointer, phase as u32, carry.lend(), loss_call) }
+        })
+    }
+
+    /// Runs `work`, which computes a loss, and collects its parts.
+    fn collected(
+        &self,
+        function: &str,
+        call: &Arc<Call>,
+        batch: &Arc<Object>,
+        work: impl FnOnce(*const LossCall) -> Handle,
+    ) -> Result<LossResult> {
         let collector = Object::lent_to(&self.callee.live, Content::Loss(LossCollector::default()));
         let loss_call = LossCall { batch: batch.lend(), loss: collector.lend() };
-        called(&self.callee, "loss", call, || {
-            // SAFETY: the instance is alive, the rest is lent for the call.
-            unsafe { (self.table.loss)(self.instance.pointer, &raw const loss_call) }
-        })?;
+        called(&self.callee, function, call, || work(&raw const loss_call))?;
         let Content::Loss(collector) = collector.content() else {
             return Err(Error::new("host/loss", "the loss collector changed its kind"));
         };
         let mut result = collector.take();
         if result.parts.is_empty() {
-            let text = format!("{} loss gives no part", self.callee.plugin);
+            let text = format!("{} {function} gives no part", self.callee.plugin);
             return Err(Error::new("loss/empty", text).with_help("return `Loss::sum_over(…)` or add a part"));
         }
         result.auxiliaries = call.take_auxiliaries();

@@ -122,6 +122,25 @@ fn weights_are_made_only_during_construction() {
 }
 
 #[test]
+fn a_weight_of_a_model_is_found_by_its_name_and_shown_as_a_difference() {
+    let run = run("{}");
+    let _objective = run.objective("weight embedding").unwrap();
+    let weights = &run.context.weights;
+    let numbers = |value: compute::Value| value.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let (delta, base) = (weights.get("objective.delta").unwrap(), weights.get("encoder.embedding").unwrap());
+    assert!(numbers(delta.value()).iter().all(|number| *number == 0.0), "a difference begins at none");
+    assert_eq!(numbers(delta.materialise().unwrap()), numbers(base.value()));
+    assert!(base.trainable() && delta.trainable());
+
+    let error = self::run("{}").objective("weight embeding").err().unwrap();
+    assert_eq!(
+        (error.code.as_str(), error.text.as_str()),
+        ("plugin/weight", "the model `encoder` (toy) has no weight `embeding`")
+    );
+    assert_eq!(error.help.as_deref(), Some("it begins with embedding"));
+}
+
+#[test]
 fn a_listener_reads_and_replaces_at_a_site() {
     struct Zero;
     impl Listener for Zero {

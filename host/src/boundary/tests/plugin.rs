@@ -199,6 +199,18 @@ unsafe extern "C" fn create(scope: Handle, settings: Bytes, instance: *mut *mut 
     if !error.is_null() {
         return error;
     }
+    if let Some(name) = unsafe { settings.as_text() }.unwrap().strip_prefix("weight ") {
+        let mut weight = Handle::NULL;
+        let error = unsafe { (models().weight)(guess.model, Bytes::text(name), &raw mut weight) };
+        if !error.is_null() {
+            release([guess.model]);
+            return error;
+        }
+        let mut delta = Handle::NULL;
+        succeed(make_weight(scope, "delta", &[10, 4], &raw mut delta));
+        succeed(unsafe { (weights().view)(delta, 4, &raw const weight, 1, 0.0) });
+        release([weight, delta]);
+    }
     succeed(unsafe { (models().head)(scope, guess.model, Bytes::text("tokens"), 0, &raw mut guess.head) });
     succeed(make_weight(scope, "scale", &[1], &raw mut guess.own));
     unsafe { instance.write(Box::into_raw(Box::new(guess)).cast()) };
