@@ -6,6 +6,7 @@ mod training {
     mod division;
     mod evaluation;
     mod gradients;
+    mod items;
     mod masking;
     mod memory;
     mod optimizer;

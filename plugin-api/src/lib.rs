@@ -106,9 +106,11 @@ mod batch;
 mod collate;
 mod dtype;
 mod error;
+mod evaluator;
 mod export;
 mod family;
 mod huggingface;
+mod items;
 mod layout;
 pub mod log;
 mod manifest;
@@ -131,8 +133,10 @@ pub use batch::Batch;
 pub use collate::{Sample, Samples};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
+pub use evaluator::Evaluator;
 pub use family::{Axes, Axis, Decode, Forward, HeadModule, HeadRequest, ModelFamily, auxiliary, listening, site};
 pub use huggingface::{HuggingFace, HuggingFaceName, HuggingFaceTable, Split};
+pub use items::{Figures, Items};
 pub use layout::Layout;
 pub use mask::Mask;
 pub use modality::{Pictures, Sounds};
@@ -155,8 +159,8 @@ pub use weight::{Buffer, Init, Weight, WeightOptions};
 pub mod __private {
     pub use crate::manifest::Manifest;
     pub use crate::raw::{
-        Axes, Collate, Couple, Decode, Entry, Evaluate, Experience, Exported, Gradients, HuggingFace, Model, Objective,
-        Phases, open, query,
+        Axes, Collate, Couple, Decode, Entry, Evaluate, Evaluator, Experience, Exported, Figures, Gradients,
+        HuggingFace, Model, Objective, Phases, open, query,
     };
     pub use crate::settings::{Reader, Rule};
     pub use lacuna_abi::{BOUNDARY, HEADER, Root};

@@ -6,6 +6,7 @@ use crate::batch::Batch;
 use crate::collate::Samples;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::items::Item;
 use crate::raw::{HostObject, calls, gradients};
 use crate::raw::{Object, weights};
 use crate::scope::Scope;
@@ -185,6 +186,7 @@ pub struct Loss {
     parts: Vec<(String, f64, Tensor, Tensor)>,
     metrics: Vec<(String, Tensor, Tensor)>,
     targets: Option<Tensor>,
+    pub(crate) items: Vec<Item>,
     fault: Option<Error>,
 }
 
@@ -265,19 +267,27 @@ impl Loss {
 
     /// Hands everything over to the host's collector.
     pub(crate) fn hand_over(self, collector: &Object) -> Result<()> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        if self.parts.is_empty() {
+        if self.parts.is_empty() && self.fault.is_none() {
             return Err(Error::new("plugin/loss", "the loss has no part")
                 .without_place()
                 .help("begin with `Loss::sum_over(&values)`, or add a part with `.and(name, weight, &values)`"));
+        }
+        self.hand_over_any(collector)
+    }
+
+    /// The same where there need be no part.
+    pub(crate) fn hand_over_any(self, collector: &Object) -> Result<()> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
         for (name, weight, sum, count) in &self.parts {
             calls::part(collector, name, *weight, sum.object(), count.object())?;
         }
         for (name, sum, count) in &self.metrics {
             calls::metric(collector, name, sum.object(), count.object())?;
+        }
+        for item in &self.items {
+            item.hand_over(collector)?;
         }
         match &self.targets {
             Some(targets) => calls::targets(collector, targets.object()),

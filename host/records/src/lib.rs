@@ -6,6 +6,7 @@
 //! experiment.toml   the resolved experiment, with the source of every value
 //! provenance.json   versions and hashes of host, plugins and data, command line, start
 //! metrics.jsonl     the source of truth: what was measured at which step, the same bytes on every machine
+//! items.jsonl      what the last measurement found for each sample, where the plugin tells; of test data `items-test.jsonl`
 //! timings.jsonl     what depends on the clock
 //! log.txt           what the program said
 //! report.html       one file to read, print and send
@@ -21,6 +22,7 @@ mod better;
 mod checkpoint;
 mod compare;
 mod error;
+mod items;
 mod lock;
 mod metrics;
 mod provenance;
@@ -37,6 +39,7 @@ pub use checkpoint::{
 };
 pub use compare::{Comparison, Difference, Figures, MetricComparison, RunData, SettingDifference};
 pub use error::{Error, Result};
+pub use items::{ItemRow, ItemValue, read_items, write_items};
 pub use metrics::{MetricsWriter, Row, Rows, Torn, parse_rows, read_rows};
 pub use provenance::{FileFacts, Provenance, Resumption, hash_file, utc_text};
 pub use report::{Body, Card, Report, Section, Span, Table, Tone};

@@ -98,7 +98,7 @@ pub(crate) fn number_to_json(value: f64) -> Value {
     }
 }
 
-fn number_from_json(value: &Value) -> Option<f64> {
+pub(crate) fn number_from_json(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => match text.as_str() {

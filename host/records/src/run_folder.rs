@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::atomic::write_atomic;
 use crate::checkpoint::{Found, newest_good};
 use crate::error::{Error, Result};
+use crate::items::{ItemRow, write_items};
 use crate::lock::{LOCK, RunLock};
 use crate::metrics::{Rows, read_rows};
 use crate::provenance::Provenance;
@@ -104,6 +105,20 @@ impl RunFolder {
     #[must_use]
     pub fn metrics_path(&self) -> PathBuf {
         self.path.join(METRICS)
+    }
+
+    /// `items.jsonl` of the split `valid`, `items-SPLIT.jsonl` of another.
+    #[must_use]
+    pub fn items_path(&self, split: &str) -> PathBuf {
+        self.path.join(if split == "valid" { "items.jsonl".to_owned() } else { format!("items-{split}.jsonl") })
+    }
+
+    /// Replaces the items of a split.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_items(&self, split: &str, rows: &[ItemRow]) -> Result<()> {
+        write_items(&self.items_path(split), rows)
     }
 
     /// `timings.jsonl`.

@@ -2,12 +2,13 @@
 
 use lacuna_abi::{Bytes, Handle, Logs};
 
+use super::items::BatchItem;
 use super::loss::{LossCollector, LossPart, Metric};
-use super::object::{Content, Object};
+use super::object::{self, Content, Object};
 use super::{frame, guard};
 use crate::error::Result;
 
-pub(super) static TABLE: Logs = Logs { part, metric, targets, log };
+pub(super) static TABLE: Logs = Logs { part, metric, targets, log, item, figure };
 
 fn collector(object: &Object) -> Result<&LossCollector> {
     match object.content() {
@@ -43,6 +44,38 @@ unsafe extern "C" fn targets(loss: Handle, targets: Handle) -> Handle {
         // SAFETY: handles are lent for this call.
         let [loss, targets] = unsafe { [guard::object("the loss", loss)?, guard::object("the targets", targets)?] };
         collector(loss)?.targets(guard::tensor("the targets", targets)?)
+    })
+}
+
+unsafe extern "C" fn item(loss: Handle, name: Bytes, values: Handle, layout: Handle, write: u32) -> Handle {
+    guard::answer(|| {
+        // SAFETY: handles and text are lent for this call.
+        let (loss, name) = unsafe { (guard::object("the loss", loss)?, guard::text("the name of an item", name)?) };
+        let collector = collector(loss)?;
+        if frame::current()?.call().options().training {
+            return Ok(());
+        }
+        // SAFETY: as above.
+        let values =
+            guard::tensor("the values of an item", unsafe { guard::object("the values of an item", values)? })?;
+        // SAFETY: as above.
+        let layout = match unsafe { object::borrow(layout) } {
+            None => None,
+            Some(object) => match object.content() {
+                Content::Layout(layout) => Some(layout.clone()),
+                _ => return Err(guard::wrong_kind("the layout of an item", "layout", object)),
+            },
+        };
+        collector.item(BatchItem { name: name.to_owned(), values, layout, written: write != 0 })
+    })
+}
+
+unsafe extern "C" fn figure(figures: Handle, name: Bytes, value: f64) -> Handle {
+    guard::answer(|| {
+        // SAFETY: handles and text are lent for this call.
+        let (figures, name) =
+            unsafe { (guard::object("the figures", figures)?, guard::text("the name of a figure", name)?) };
+        collector(figures)?.figure(name, value)
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use compute::Tensor;
 
 use super::call::{Auxiliary, BufferUpdate};
+use super::items::{self, BatchItem};
 use crate::error::{Error, Result};
 
 /// A part of the loss: total = Σ weight · Σ sum / Σ count over the global batch.
@@ -44,6 +45,10 @@ pub struct LossResult {
     pub auxiliaries: Vec<Auxiliary>,
     /// Changes of buffers for after the step.
     pub updates: Vec<BufferUpdate>,
+    /// Results of single samples, in evaluation only.
+    pub items: Vec<BatchItem>,
+    /// Figures over all samples, where those were asked for.
+    pub figures: Vec<(String, f64)>,
 }
 
 /// Takes the parts of a loss while the plugin computes it.
@@ -82,6 +87,29 @@ impl LossCollector {
                 .with_help("concatenate them with `cat` and give them once"));
         }
         result.targets = Some(targets.stop_gradient());
+        Ok(())
+    }
+
+    pub(super) fn item(&self, item: BatchItem) -> Result<()> {
+        items::check(&item)?;
+        let mut result = self.lock();
+        if result.items.iter().any(|other| other.name == item.name) {
+            return Err(Error::new("loss/name", format!("the samples have two items named `{}`", item.name)));
+        }
+        let values = item.values.stop_gradient();
+        result.items.push(BatchItem { values, ..item });
+        Ok(())
+    }
+
+    pub(super) fn figure(&self, name: &str, value: f64) -> Result<()> {
+        let mut result = self.lock();
+        if name.is_empty() || matches!(name, "step" | "split") {
+            return Err(Error::new("loss/name", format!("a figure cannot be named `{name}`")));
+        }
+        if result.figures.iter().any(|(other, _)| other == name) {
+            return Err(Error::new("loss/name", format!("there are two figures named `{name}`")));
+        }
+        result.figures.push((name.to_owned(), value));
         Ok(())
     }
 

@@ -21,6 +21,7 @@ pub mod frame;
 mod gradients;
 mod guard;
 mod instances;
+mod items;
 mod live;
 mod logs;
 mod loss;
@@ -47,6 +48,7 @@ pub use fault::Fault;
 pub use instances::{
     Description, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, Phase, hugging_face_settings,
 };
+pub use items::{BatchItem, ItemColumn, ItemValue, Items, ItemsSoFar};
 pub use live::{KINDS, Live};
 pub use loss::{LossPart, LossResult, Metric};
 pub use memory::tensor_from_bytes;

@@ -52,6 +52,8 @@ tables! {
     Couple COUPLE;
     Experience EXPERIENCE;
     Gradients GRADIENTS;
+    Figures FIGURES;
+    Evaluator EVALUATOR;
     Model MODEL;
     Decode DECODE;
     Axes AXES;

@@ -21,6 +21,8 @@ pub struct MicroBatch {
     layout: Layout,
     /// The ids of its samples, in order.
     pub samples: Vec<u64>,
+    /// Their numbers among all samples.
+    pub numbers: Vec<usize>,
 }
 
 impl MicroBatch {
@@ -157,6 +159,7 @@ impl BatchMaker {
     fn micro_batch(&self, rows: &[Row], epoch: u64) -> Result<MicroBatch> {
         let modality = self.samples.modality();
         let (mut samples, mut lengths, mut sequences, mut first_row) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let numbers: Vec<usize> = rows.iter().flatten().copied().collect();
         for (sequence, row) in rows.iter().enumerate() {
             for number in row {
                 lengths.push(self.samples.length(*number));
@@ -179,7 +182,7 @@ impl BatchMaker {
             .map(|column| Ok((column.name().to_owned(), column.gather(&collation)?)))
             .collect::<Result<BTreeMap<_, _>>>()?;
         columns.extend(collation.into_added());
-        Ok(MicroBatch { modality, columns, layout, samples: ids })
+        Ok(MicroBatch { modality, columns, layout, samples: ids, numbers })
     }
 }
 

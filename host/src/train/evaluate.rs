@@ -7,7 +7,7 @@ use compute::Device;
 use modality_text::Samples;
 
 use super::meters::Meters;
-use crate::boundary::{Call, CallOptions, ObjectiveInstance};
+use crate::boundary::{Call, CallOptions, Items, ItemsSoFar, ObjectiveInstance};
 use crate::data::BatchMaker;
 use crate::error::{Error, Result};
 
@@ -60,8 +60,10 @@ pub struct HeldOut {
     pub loss: f64,
     /// The loss of a unigram model on the same targets, where the objective names them.
     pub unigram: Option<f64>,
-    /// Metrics in the objective's order.
+    /// Metrics in the objective's order, then figures over all samples.
     pub metrics: Vec<(String, f64)>,
+    /// The results of single samples, where the objective gives any.
+    pub items: Option<Items>,
     /// The number of batches.
     pub batches: u64,
 }
@@ -88,13 +90,15 @@ impl Evaluator {
     pub fn measure(&self, objective: &ObjectiveInstance, options: &CallOptions, limit: Option<u64>) -> Result<HeldOut> {
         let mut meters = Meters::default();
         let mut parts: BTreeMap<String, (f64, f64, f64)> = BTreeMap::new();
-        let (mut targets, mut measured) = (BTreeMap::<u32, u64>::new(), 0);
+        let (mut targets, mut measured, mut items) = (BTreeMap::<u32, u64>::new(), 0, ItemsSoFar::default());
         for batch in self.batches.evaluation(self.settings, limit, self.threads)? {
             let batch = batch?;
             let step = batch.step;
             for data in batch.micro {
                 let call = Call::new(CallOptions { step, ..options.clone() });
+                let (numbers, ids) = (data.numbers.clone(), data.samples.clone());
                 let result = objective.loss(&call, &data.on_device(&self.device)?)?;
+                items.add(&numbers, &ids, &result.items)?;
                 for part in &result.parts {
                     let entry = parts.entry(part.name.clone()).or_default();
                     *entry = (part.weight, entry.1 + part.sum.item()?, entry.2 + part.count.item()?);
@@ -120,6 +124,13 @@ impl Evaluator {
         let count: u64 = targets.values().sum();
         let unigram = self.unigram.as_ref().filter(|_| count > 0);
         let unigram = unigram.map(|unigram| unigram.loss(&targets) / count as f64);
-        Ok(HeldOut { loss, unigram, metrics: meters.take(), batches: measured })
+        let (mut metrics, items) = (meters.take(), items.finish()?);
+        if let Some(items) = &items {
+            let figures = objective.figures(&Call::new(options.clone()), items)?;
+            // A figure over all samples says more than the mean of batches that goes by its name.
+            metrics.retain(|(name, _)| figures.iter().all(|(figure, _)| figure != name));
+            metrics.extend(figures);
+        }
+        Ok(HeldOut { loss, unigram, metrics, items, batches: measured })
     }
 }

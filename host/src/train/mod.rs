@@ -7,6 +7,7 @@
 mod checkpoint;
 mod evaluate;
 mod guards;
+mod items;
 mod log;
 mod meters;
 mod optimizers;
@@ -22,6 +23,7 @@ pub(crate) use checkpoint::file_dtype;
 pub use checkpoint::saved;
 pub use evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
 pub use guards::{Guards, MOST_EMPTY_STEPS};
+pub use items::write_items;
 pub use log::PluginLog;
 pub use meters::Meters;
 pub use phases::PhaseOptimizer;

@@ -10,6 +10,7 @@ use serde_json::{Map, json};
 use super::checkpoint::State;
 use super::evaluate::HeldOut;
 use super::guards::Guards;
+use super::items::write_items;
 use super::meters::Meters;
 use super::session::Session;
 use crate::error::{Error, Result};
@@ -378,6 +379,9 @@ impl<'a> Loop<'a> {
             row = row.with(name, *value);
         }
         self.metrics.append(&row)?;
+        if let Some(items) = &measured.items {
+            write_items(self.folder, "valid", items)?;
+        }
         let unigram = measured.unigram.map(|loss| format!(" (unigram {loss:.3})")).unwrap_or_default();
         progress.line(&format!("step {}  held-out loss {:.3}{unigram}", self.step, measured.loss));
         (self.held_out, self.held_out_at) = (Some(measured), self.step);

@@ -37,6 +37,10 @@ pub mod name {
     pub const EXPERIENCE: &str = "lacuna.objective.experience/0";
     /// [`super::Gradients`], by a plugin.
     pub const GRADIENTS: &str = "lacuna.objective.gradients/0";
+    /// [`super::Figures`], by a plugin.
+    pub const FIGURES: &str = "lacuna.objective.figures/0";
+    /// [`super::Evaluator`], by a plugin.
+    pub const EVALUATOR: &str = "lacuna.evaluator/0";
     /// [`super::Model`], by a plugin.
     pub const MODEL: &str = "lacuna.model/0";
     /// [`super::Decode`], by a plugin.
@@ -339,6 +343,39 @@ pub struct Logs {
     pub targets: unsafe extern "C" fn(loss: Handle, targets: Handle) -> Handle,
     /// A line in the run's log: `level` 0 debug, 1 info, 2 warning. *data*
     pub log: unsafe extern "C" fn(level: u32, text: Bytes),
+    /// Results of single samples, forgotten while training: `values` `[b]` or `[b, k]` for the b samples of the batch; with a
+    /// `layout` of b segments, rows `[n]` that belong to them. `write` 1: also for the records of the run, 0: for figures only.
+    pub item: unsafe extern "C" fn(loss: Handle, name: Bytes, values: Handle, layout: Handle, write: u32) -> Handle,
+    /// A figure; `figures` comes from [`Figures`] or [`Evaluator`].
+    pub figure: unsafe extern "C" fn(figures: Handle, name: Bytes, value: f64) -> Handle,
+}
+
+/// One result for each sample.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct ItemColumn {
+    /// Its name, from [`Logs::item`].
+    pub name: Bytes,
+    /// The numbers of all samples, one sample after the other.
+    pub values: *const f64,
+    /// How many.
+    pub values_len: usize,
+    /// Where each sample's numbers begin, and one past the last: `samples + 1` of them; null where each sample has one number.
+    pub starts: *const u64,
+}
+
+/// The results of all samples of a measurement, in the order of the samples.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct Items {
+    /// How many samples.
+    pub samples: usize,
+    /// Their identities.
+    pub ids: *const u64,
+    /// The results.
+    pub columns: *const ItemColumn,
+    /// How many.
+    pub columns_len: usize,
 }
 
 /// What a model remembers of sequences that it decodes step by step: tensors by name, sequences first.
@@ -457,6 +494,37 @@ pub struct Experience {
 pub struct Gradients {
     /// Reads and replaces gradients through [`Weights::gradient`] and [`Weights::set_gradient`].
     pub gradients: unsafe extern "C" fn(instance: *const u8, access: Handle) -> Handle,
+}
+
+/// Figures over all samples of a held-out measurement that are no means of batches: a correlation, an F1.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct Figures {
+    /// Computes them from the samples' items and gives them to [`Logs::figure`].
+    pub figures: unsafe extern "C" fn(instance: *const u8, items: *const Items, figures: Handle) -> Handle,
+}
+
+/// A measurement of models that learns nothing by the loop: items of samples, then figures over all of them.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct Evaluator {
+    /// Makes an instance from checked settings (a JSON object).
+    pub create: unsafe extern "C" fn(scope: Handle, settings: Bytes, instance: *mut *mut u8) -> Handle,
+    /// Frees it.
+    pub destroy: unsafe extern "C" fn(instance: *mut u8),
+    /// Adds columns to the batch. *data*
+    pub collate: unsafe extern "C" fn(instance: *const u8, call: *const CollateCall) -> Handle,
+    /// Gives items, and where it has any loss parts and metrics, of a batch.
+    pub measure: unsafe extern "C" fn(instance: *const u8, call: *const LossCall) -> Handle,
+    /// 1 when it wants the items of the training samples as well.
+    pub uses_training: unsafe extern "C" fn(instance: *const u8) -> u32,
+    /// The figures; `training` is null unless [`Evaluator::uses_training`].
+    pub figures: unsafe extern "C" fn(
+        instance: *const u8,
+        training: *const Items,
+        held_out: *const Items,
+        figures: Handle,
+    ) -> Handle,
 }
 
 /// A request for a head.

@@ -25,6 +25,25 @@ pub(crate) fn targets(collector: &Object, targets: &Object) -> Result<()> {
     checked(unsafe { (host().logs.targets)(collector.handle(), targets.handle()) })
 }
 
+pub(crate) fn item(
+    collector: &Object,
+    name: &str,
+    values: &Object,
+    layout: Option<&Object>,
+    written: bool,
+) -> Result<()> {
+    let layout = layout.map_or(lacuna_abi::Handle::NULL, Object::handle);
+    // SAFETY: as in `part`; no layout is null.
+    checked(unsafe {
+        (host().logs.item)(collector.handle(), Bytes::text(name), values.handle(), layout, u32::from(written))
+    })
+}
+
+pub(crate) fn figure(collector: &Object, name: &str, value: f64) -> Result<()> {
+    // SAFETY: the handle is held, the name outlives the call.
+    checked(unsafe { (host().logs.figure)(collector.handle(), Bytes::text(name), value) })
+}
+
 /// One collation, alive for `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct Collation<'a>(&'a CollateCall);

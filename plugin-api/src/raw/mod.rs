@@ -10,6 +10,7 @@ pub(crate) mod batches;
 pub(crate) mod borrow;
 pub(crate) mod calls;
 pub(crate) mod errors;
+mod evaluators;
 pub(crate) mod export;
 mod families;
 pub(crate) mod gradients;
@@ -23,6 +24,7 @@ pub(crate) mod states;
 pub(crate) mod values;
 pub(crate) mod weights;
 
+pub use evaluators::{Evaluator, Figures};
 pub use export::{Entry, Exported, open, query};
 pub use families::{Axes, Decode, HuggingFace, Model};
 pub use object::HostObject;

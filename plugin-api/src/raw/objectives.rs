@@ -100,7 +100,7 @@ pub(super) unsafe extern "C" fn destroy<T>(instance: *mut u8) {
 ///
 /// # Safety
 /// `call` is null or alive.
-unsafe fn loss_call(call: *const LossCall) -> Result<(Batch, Object)> {
+pub(super) unsafe fn loss_call(call: *const LossCall) -> Result<(Batch, Object)> {
     // SAFETY: by the caller's promise; the host lends what is in it.
     unsafe {
         let call = call.as_ref().ok_or_else(|| Error::new("host/argument", "the host gave no loss call"))?;

@@ -13,5 +13,5 @@ pub use objective::{Misbehaving, MisbehavingSettings};
 
 export_plugin! {
     name: "misbehaving",
-    provides: [Objective<Misbehaving>, Collate<Misbehaving>, Model<Family>]
+    provides: [Objective<Misbehaving>, Collate<Misbehaving>, Figures<Misbehaving>, Model<Family>]
 }

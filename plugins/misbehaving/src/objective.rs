@@ -12,7 +12,7 @@ pub struct MisbehavingSettings {
     #[setting(default = "nothing", choices = [
         "nothing", "panic_in_create", "panic_in_loss", "panic_in_collate", "error_with_help", "nan_loss", "no_parts",
         "all_ignored", "wrong_dtype", "wrong_shape", "poisoned_ignored", "never_trains", "asks_for_column", "leaks",
-        "starts_thread", "impure_collate", "unknown_role"
+        "starts_thread", "impure_collate", "unknown_role", "too_few_items", "items_sometimes", "figure_twice"
     ])]
     how: String,
     /// The step from which on the fault shows, where it is one of `loss`.
@@ -63,6 +63,7 @@ impl Objective for Misbehaving {
         let targets_c = batch.tensor("targets")?;
         let losses_c = logits_cv.cross_entropy(&targets_c);
         let good = Loss::sum_over(&losses_c).targets(&targets_c);
+        let good = good.item_rows("losses", &losses_c, &Layout::new(&batch.tensor("counts")?));
         if self.calls.fetch_add(1, Ordering::Relaxed) < self.from_call {
             return Ok(good);
         }
@@ -78,6 +79,8 @@ impl Objective for Misbehaving {
             // Floats as ids, and a product whose inner lengths differ.
             "wrong_dtype" => Ok(Loss::sum_over(&hidden_nd.embedding(&hidden_nd))),
             "wrong_shape" => Ok(Loss::sum_over(&logits_cv.matmul(&logits_cv))),
+            "too_few_items" => Ok(good.item("few", &losses_c.narrow(0, 0, 1))),
+            "items_sometimes" if self.calls.load(Ordering::Relaxed) > 1 => Ok(Loss::sum_over(&losses_c)),
             "poisoned_ignored" => {
                 let _unused = hidden_nd.reshape(&[7, 7, 7, 7, 7]);
                 Ok(good)
@@ -105,9 +108,10 @@ impl Collate for Misbehaving {
         }
         let shift = if self.how == "impure_collate" { self.calls.fetch_add(1, Ordering::Relaxed) as usize } else { 0 };
         let (mut shown, mut chosen, mut targets) = (Vec::new(), Vec::<i64>::new(), Vec::<i64>::new());
+        let mut counts = Vec::<u32>::new();
         for sample in samples.iter() {
             let (tokens, special) = (sample.u32s("text.tokens")?, sample.bools("text.special")?);
-            let first_row = sample.first_row("text")?;
+            let (first_row, before) = (sample.first_row("text")?, chosen.len());
             for (place, &token) in tokens.iter().enumerate() {
                 let hide = !special[place] && (place + shift).is_multiple_of(4);
                 shown.push(if hide { self.mask_token } else { token });
@@ -116,10 +120,24 @@ impl Collate for Misbehaving {
                     targets.push(i64::from(token));
                 }
             }
+            counts.push((chosen.len() - before) as u32);
         }
         samples.add("shown", &shown)?;
+        samples.add("counts", &counts)?;
         samples.add("chosen", &chosen)?;
         samples.add("targets", &targets)
+    }
+}
+
+impl Figures for Misbehaving {
+    fn figures(&self, items: &Items) -> Result<Vec<(String, f64)>> {
+        let losses: Vec<f64> = items.lists("losses")?.concat();
+        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+        let twice = (self.how == "figure_twice").then(|| ("mean_loss".to_owned(), 0.0));
+        Ok([("mean_loss".to_owned(), mean), ("samples".to_owned(), items.len() as f64)]
+            .into_iter()
+            .chain(twice)
+            .collect())
     }
 }
 

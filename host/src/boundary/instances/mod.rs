@@ -20,6 +20,7 @@ use lacuna_abi::Handle;
 use super::call::Call;
 use super::clock;
 use super::frame::{self, Callee, Frame};
+use super::loss::LossCollector;
 use super::object::{self, Content, Object};
 use super::provider::Provider;
 use crate::error::{Error, Result};
@@ -81,6 +82,16 @@ fn called_for(
     // SAFETY: the plugin hands over what it writes; also after a failure, so that it is freed.
     let object = unsafe { object::take(out) };
     result.map(|()| object)
+}
+
+/// The figures that a function of `callee` gives to the collector lent to it.
+fn figures(callee: &Callee, call: &Arc<Call>, work: impl FnOnce(Handle) -> Handle) -> Result<Vec<(String, f64)>> {
+    let collector = Object::lent_to(&callee.live, Content::Loss(LossCollector::default()));
+    called(callee, "figures", call, || work(collector.lend()))?;
+    match collector.content() {
+        Content::Loss(collector) => Ok(collector.take().figures),
+        _ => Err(Error::new("host/loss", "the collector of figures changed its kind")),
+    }
 }
 
 /// The text a plugin wrote.

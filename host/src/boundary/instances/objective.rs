@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use compute::{Gradients, Tensor};
-use lacuna_abi::{Bytes, Collate, CollateCall, Evaluate, EvaluateCall, Experience, Handle, LossCall, Objective};
+use lacuna_abi::{
+    Bytes, Collate, CollateCall, Evaluate, EvaluateCall, Experience, Figures, Handle, LossCall, Objective,
+};
 
 use super::phases::{Phase, Phased};
-use super::{Instance, called, called_for, callee, text_of};
+use super::{Instance, called, called_for, callee, figures, text_of};
 use crate::boundary::call::Call;
 use crate::boundary::collation::Collation;
 use crate::boundary::frame::Callee;
 use crate::boundary::gradients::GradientAccess;
 use crate::boundary::guard;
+use crate::boundary::items::Items;
 use crate::boundary::loss::{LossCollector, LossResult};
 use crate::boundary::object::{Content, Object};
 use crate::boundary::provider::{self, Provider};
@@ -28,6 +31,7 @@ pub struct ObjectiveInstance {
     collate: Option<&'static Collate>,
     evaluate: Option<&'static Evaluate>,
     gradients: Option<&'static lacuna_abi::Gradients>,
+    figures: Option<&'static Figures>,
 }
 
 impl ObjectiveInstance {
@@ -64,6 +68,7 @@ impl ObjectiveInstance {
             collate: provider::interface(plugin)?,
             evaluate: provider::interface(plugin)?,
             gradients: provider::interface(plugin)?,
+            figures: provider::interface(plugin)?,
         }))
     }
 
@@ -183,6 +188,18 @@ impl ObjectiveInstance {
         }
         let text = format!("{} predicts {:?} for {} rows", self.callee.plugin, logits.dims(), rows_c.elements());
         Err(Error::new("plugin/shape", text).with_help("give one row of logits for each row asked for"))
+    }
+
+    /// Figures over the items of all samples of a measurement; none where it gives none.
+    ///
+    /// # Errors
+    /// The plugin's error.
+    pub fn figures(&self, call: &Arc<Call>, items: &Items) -> Result<Vec<(String, f64)>> {
+        let Some(table) = self.figures else { return Ok(Vec::new()) };
+        figures(&self.callee, call, |collector| {
+            // SAFETY: the instance is alive, items and collector are lent for the call.
+            items.lent(|items| unsafe { (table.figures)(self.instance.pointer, items, collector) })
+        })
     }
 
     /// Lets it read and replace gradients between backward and clip; gives them back.
