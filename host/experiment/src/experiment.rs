@@ -106,7 +106,7 @@ impl Experiment {
 
     fn from_table(root: &Table, path: &Path) -> Result<Self, Error> {
         refuse_unknown_sections(root)?;
-        let places = Places::of(path);
+        let places = modality::places(root, Places::of(path))?;
         let plain = |name: &str, header: &str, schema: Schema, beside: &[&str]| {
             schema.check_with_sources(&in_words(header), &*section(root, name, header)?, beside)
         };

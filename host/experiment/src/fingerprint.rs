@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::check::Checked;
 use crate::experiment::Experiment;
 use crate::modality::Data;
+use crate::paths::split_members;
 use crate::sections::data::{self, Tokenizer};
 use crate::sections::run::{self, Device};
 
@@ -28,6 +29,7 @@ impl Experiment {
         if let Data::Text(text) = &self.data {
             data.insert("files".into(), text.files.iter().map(|path| identity(path)).collect());
             data.insert("valid_files".into(), text.valid_files.iter().map(|path| identity(path)).collect());
+            data.insert("test_files".into(), text.test_files.iter().map(|path| identity(path)).collect());
             if let Tokenizer::File(path) = &text.tokenizer {
                 data.insert("tokenizer".into(), identity(path));
             }
@@ -71,9 +73,13 @@ fn values(list: &[Checked]) -> Vec<Json> {
     list.iter().map(|checked| Json::Object(checked.values.clone())).collect()
 }
 
-/// Name and size of a file, the name alone of a folder.
+/// Name and size of a file, the name alone of a folder; of an archive also which members.
 fn identity(path: &Path) -> Json {
+    let (path, members) = split_members(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let bytes = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|about| about.len());
-    json!({ "name": name, "bytes": bytes })
+    let bytes = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|about| about.len());
+    match members {
+        Some(members) => json!({ "name": name, "members": members, "bytes": bytes }),
+        None => json!({ "name": name, "bytes": bytes }),
+    }
 }

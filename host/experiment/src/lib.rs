@@ -48,7 +48,7 @@ pub use modality::Data;
 pub use schema::{Field, Kind, Schema};
 pub use sections::audio::{DataAudio, FRAMES_PER_UNIT};
 pub use sections::checkpoint::Checkpoint;
-pub use sections::data::{DataText, Documents, Format, Tokenizer, Trainer};
+pub use sections::data::{DataText, Documents, Format, LabelKind, Tokenizer, Trainer};
 pub use sections::evaluate::Evaluate;
 pub use sections::image::{DataImage, Source as DataSource};
 pub use sections::model::Model;

@@ -10,7 +10,7 @@ use crate::sections::audio::{self, DataAudio};
 use crate::sections::data::{self, DataText};
 use crate::sections::image::{self, DataImage};
 use crate::sections::in_words;
-use crate::table::{Table, excerpt};
+use crate::table::{Content, Table, excerpt};
 
 /// What a run learns from: one modality for now.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,25 @@ impl Data {
     }
 }
 
+/// The key of `[data]` that belongs to no modality.
+const ROOT_KEY: &str = "root";
+
+/// The places of an experiment with its `[data] root`, where it has one.
+pub(crate) fn places(root: &Table, places: Places) -> Result<Places, Error> {
+    let data = section(root, "data", "[data]")?;
+    let Some(node) = data.get(ROOT_KEY) else { return Ok(places) };
+    match &node.content {
+        Content::Text(folder) => places.with_root(folder, &node.source),
+        _ => Err(Error::Type {
+            what: "`[data]`".into(),
+            name: ROOT_KEY.into(),
+            expected: "a text: the folder that `{root}` stands for in paths".into(),
+            found: node.in_words(),
+            place: node.source.clone().into(),
+        }),
+    }
+}
+
 /// The section of the one modality that the file names, checked; that of text where it names none, which then lacks files.
 pub(crate) fn check(root: &Table) -> Result<(&'static str, Checked), Error> {
     let found = match section(root, "data", data::HEADER)? {
@@ -59,14 +78,14 @@ pub(crate) fn check(root: &Table) -> Result<(&'static str, Checked), Error> {
         Cow::Owned(absent) => return checked("text", &absent),
     };
     let mut named: Option<&'static str> = None;
-    for (name, node) in &found.entries {
+    for (name, node) in found.entries.iter().filter(|(name, _)| name != ROOT_KEY) {
         let place = || node.source.clone().into();
         if data::LATER.contains(&name.as_str()) {
             let remedy = "this host reads `[data.text]`, `[data.image]` and `[data.audio]`".into();
             return Err(Error::NotYet { what: format!("`[data.{name}]`"), remedy, place: place() });
         }
         let Some(modality) = data::MODALITIES.into_iter().find(|known| known == name) else {
-            let known = data::MODALITIES.map(str::to_owned).to_vec();
+            let known = data::MODALITIES.iter().chain([&ROOT_KEY]).map(|&name| name.to_owned()).collect();
             return Err(Error::UnknownSetting { what: "`[data]`".into(), name: excerpt(name), known, place: place() });
         };
         if let Some(first) = named {

@@ -1,16 +1,19 @@
 //! `lacuna data`: a look at files, and their preparation ahead of a run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use experiment::Experiment;
-use modality_text::{Format, SourceSettings, TextUnit, Tokenizer, documents, source_files};
-use serde_json::json;
+use modality_text::{
+    Document, Format, Label, LabelKind, SourceSettings, TextUnit, Tokenizer, documents, source_files,
+};
+use serde_json::{Value as Json, json};
 
 use super::batches::{self, Amount};
 use super::{Common, Outcome, print_json};
-use crate::data::prepare_text;
-use crate::error::Result;
+use crate::data::{prepare_text, source_settings};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 
 #[derive(Args)]
@@ -29,8 +32,9 @@ enum DataCommand {
 
 #[derive(Args)]
 struct InspectArguments {
-    /// Files or folders: txt, jsonl, csv, tsv, parquet, tar, each also gzip-compressed. With --batches: an experiment file,
-    /// then settings that replace its own, KEY=VALUE.
+    /// Files or folders: txt, jsonl, csv, tsv, conll, parquet, tar, zip, each also gzip-compressed; members of an archive as
+    /// `a.tar.gz#train/*`; `{root}` stands for the folder `LACUNA_DATA`. Or an experiment file (.toml), whose training data is
+    /// read as it says, then settings that replace its own, KEY=VALUE.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The format of all files; by default their names tell.
@@ -39,9 +43,18 @@ struct InspectArguments {
     /// What a document of plain text is: paragraph, line, sentence or file.
     #[arg(long, default_value = "paragraph", value_name = "UNIT")]
     documents: TextUnit,
-    /// The field or column that holds the text.
+    /// The field or column that holds the text; columns of tables without a line of names count from 0.
     #[arg(long, default_value = "text", value_name = "NAME")]
     field: String,
+    /// The field or column of a second text.
+    #[arg(long, value_name = "NAME")]
+    second_field: Option<String>,
+    /// The field or column of the label.
+    #[arg(long, value_name = "NAME")]
+    label_field: Option<String>,
+    /// What a label is: class, score or tags.
+    #[arg(long, value_name = "KIND")]
+    label_kind: Option<LabelKind>,
     /// A tokenizer.json, or `bytes`, to count tokens with.
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
@@ -80,24 +93,84 @@ struct Counts {
     words: u64,
     tokens: u64,
     longest: u64,
+    /// How often each label comes.
+    labels: BTreeMap<String, u64>,
+    /// Number, sum, least and largest of labels that are numbers.
+    scores: Option<(u64, f64, f32, f32)>,
+}
+
+impl Counts {
+    fn label(&mut self, label: &Label) {
+        if let Label::Score(score) = *label {
+            let (count, sum, least, most) = self.scores.unwrap_or((0, 0.0, score, score));
+            self.scores = Some((count + 1, sum + f64::from(score), least.min(score), most.max(score)));
+        }
+        for name in label.names() {
+            // Most names are there already.
+            match self.labels.get_mut(name) {
+                Some(count) => *count += 1,
+                None => {
+                    self.labels.insert(name.to_owned(), 1);
+                }
+            }
+        }
+    }
+}
+
+/// What is looked at: the files, and how they are read.
+fn looked_at(arguments: &InspectArguments) -> Result<(Vec<PathBuf>, SourceSettings)> {
+    let of_experiment = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+    if let Some(file) = arguments.files.first().filter(|path| of_experiment(path)) {
+        let overrides: Vec<String> =
+            arguments.files[1..].iter().map(|text| text.to_string_lossy().into_owned()).collect();
+        let experiment = Experiment::load(file, &overrides)?;
+        let Some(text) = experiment.data.text() else {
+            let header = experiment.data.header();
+            return Err(Error::new("config/modality", format!("`{}` learns from `{header}`, not from text", file.display()))
+                .with_help("its batches can be looked at: add `--batches 1`"));
+        };
+        return Ok((source_files(&text.files, &source_settings(text))?, source_settings(text)));
+    }
+    let root = std::env::var("LACUNA_DATA").ok();
+    let expanded = |path: &PathBuf| match (path.to_str().filter(|text| text.contains("{root}")), &root) {
+        (None, _) => Ok(path.clone()),
+        (Some(text), Some(root)) => Ok(PathBuf::from(text.replace("{root}", root))),
+        (Some(text), None) => {
+            Err(Error::new("config/file", format!("`{{root}}` in `{text}` stands for the folder of your data"))
+                .with_help("run `export LACUNA_DATA=DIR`"))
+        }
+    };
+    let own = matches!(arguments.format, Some(Format::Conll | Format::Brown));
+    let default = if own { LabelKind::Tags } else { LabelKind::Class };
+    let has_own = own || matches!(arguments.format, Some(Format::Trec | Format::Snips));
+    let kind = arguments.label_kind.or((has_own || arguments.label_field.is_some()).then_some(default));
+    let settings = SourceSettings {
+        format: arguments.format,
+        unit: arguments.documents,
+        header: SourceSettings::has_names(
+            &arguments.field,
+            arguments.second_field.as_deref(),
+            arguments.label_field.as_deref(),
+        ),
+        field: arguments.field.clone(),
+        second_field: arguments.second_field.clone(),
+        label_field: arguments.label_field.clone(),
+        label_kind: kind,
+    };
+    let files = arguments.files.iter().map(expanded).collect::<Result<Vec<_>>>()?;
+    Ok((source_files(&files, &settings)?, settings))
 }
 
 fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
     if let Some(amount) = arguments.batches {
         return batches::inspect(common, &arguments.files, amount, arguments.output.as_deref());
     }
-    let settings = SourceSettings {
-        format: arguments.format,
-        unit: arguments.documents,
-        field: arguments.field.clone(),
-        ..SourceSettings::default()
-    };
+    let (files, settings) = looked_at(arguments)?;
     let tokenizer = match &arguments.tokenizer {
         Some(name) if name.as_os_str() == "bytes" => Some(Tokenizer::bytes()),
         Some(path) => Some(Tokenizer::from_file(path)?),
         None => None,
     };
-    let files = source_files(&arguments.files, &settings)?;
     let (mut counts, mut shown) = (Counts::default(), Vec::new());
     let mut progress = Progress::unknown();
     for document in documents(&files, &settings) {
@@ -107,11 +180,14 @@ fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
         counts.characters += characters;
         counts.words += document.text.split_whitespace().count() as u64;
         counts.longest = counts.longest.max(characters);
+        counts.label(&document.label);
         if let Some(tokenizer) = &tokenizer {
-            counts.tokens += tokenizer.encode(&document.text)?.ids.len() as u64;
+            for text in std::iter::once(&document.text).chain(&document.second) {
+                counts.tokens += tokenizer.encode(text)?.ids.len() as u64;
+            }
         }
         if shown.len() < arguments.show {
-            shown.push((document.origin.to_string(), document.text));
+            shown.push(document);
         }
         if counts.documents.is_multiple_of(1000) {
             progress.say(&format!("{} documents", counts.documents));
@@ -127,7 +203,11 @@ fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
             "words": counts.words,
             "tokens": tokens,
             "longest_document_characters": counts.longest,
-            "first": shown.iter().map(|(origin, text)| json!({ "origin": origin, "text": text })).collect::<Vec<_>>(),
+            "labels": counts.labels,
+            "scores": counts.scores.map(|(count, sum, least, most)| {
+                json!({ "count": count, "mean": sum / count as f64, "least": least, "largest": most })
+            }),
+            "first": shown.iter().map(first).collect::<Vec<_>>(),
         }));
         return Ok(Outcome::Done);
     }
@@ -142,11 +222,50 @@ fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
     if let Some(tokens) = tokens {
         println!("{tokens} tokens, {:.2} a word", tokens as f64 / counts.words.max(1) as f64);
     }
-    for (origin, text) in shown {
-        let start: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
-        println!("\n{origin}\n  {start}");
+    if !counts.labels.is_empty() {
+        println!("{} labels: {}", counts.labels.len(), in_words(&counts.labels));
+    }
+    if let Some((count, sum, least, most)) = counts.scores {
+        println!("{count} scores from {least} to {most}, {:.3} in the mean", sum / count as f64);
+    }
+    for document in shown {
+        println!("\n{}{}", document.origin, label_in_words(&document.label));
+        for text in std::iter::once(&document.text).chain(&document.second) {
+            let start: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
+            println!("  {start}");
+        }
     }
     Ok(Outcome::Done)
+}
+
+/// The most frequent labels first.
+fn in_words(labels: &BTreeMap<String, u64>) -> String {
+    const SHOWN: usize = 40;
+    let mut all: Vec<(&String, &u64)> = labels.iter().collect();
+    all.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+    let shown: Vec<String> = all.iter().take(SHOWN).map(|(name, count)| format!("{name} {count}")).collect();
+    let rest = if all.len() > SHOWN { format!(" and {} more", all.len() - SHOWN) } else { String::new() };
+    shown.join(", ") + &rest
+}
+
+fn label_in_words(label: &Label) -> String {
+    match label {
+        Label::None => String::new(),
+        Label::Class(name) => format!(": {name}"),
+        Label::Score(score) => format!(": {score}"),
+        Label::Tags(_) => format!(": {}", label.names().collect::<Vec<_>>().join(" ")),
+    }
+}
+
+fn first(document: &Document) -> Json {
+    let label = match &document.label {
+        Label::None => Json::Null,
+        Label::Class(name) => json!(name),
+        Label::Score(score) => json!(score),
+        Label::Tags(_) => json!(document.label.names().collect::<Vec<_>>()),
+    };
+    let origin = document.origin.to_string();
+    json!({ "origin": origin, "text": document.text, "second": document.second, "label": label })
 }
 
 fn prepare(common: &Common, arguments: &PrepareArguments) -> Result<Outcome> {

@@ -7,6 +7,7 @@ mod source;
 mod synthetic;
 
 pub use batches::{BatchMaker, MicroBatch, StepBatch};
+pub(crate) use prepare::source_settings;
 pub use prepare::{TextData, prepare_text};
 pub use run_data::RunData;
 pub use source::{BatchColumn, SharedSource, Source};

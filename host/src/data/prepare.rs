@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use experiment::{DataText, Documents, Format, Tokenizer as TokenizerChoice, Trainer};
+use experiment::{DataText, Documents, Format, LabelKind, Tokenizer as TokenizerChoice, Trainer};
 use modality_text::{
     Document, SampleSettings, Samples, Shards, SourceFile, SourceSettings, TextUnit, Tokenizer, TokenizerKind,
     Vocabulary, documents, source_file, source_files, write_shards,
@@ -76,7 +76,8 @@ pub fn prepare_text(data: &DataText, on_progress: OnProgress<'_>) -> Result<Text
     Ok(TextData { settings: data.clone(), tokenizer, train, valid, fingerprint })
 }
 
-fn source_settings(data: &DataText) -> SourceSettings {
+/// How the files of `[data.text]` are read.
+pub(crate) fn source_settings(data: &DataText) -> SourceSettings {
     SourceSettings {
         format: match data.format {
             Format::Auto => None,
@@ -86,6 +87,11 @@ fn source_settings(data: &DataText) -> SourceSettings {
             Format::Tsv => Some(modality_text::Format::Tsv),
             Format::Parquet => Some(modality_text::Format::Parquet),
             Format::Tar => Some(modality_text::Format::Tar),
+            Format::Zip => Some(modality_text::Format::Zip),
+            Format::Conll => Some(modality_text::Format::Conll),
+            Format::Trec => Some(modality_text::Format::Trec),
+            Format::Snips => Some(modality_text::Format::Snips),
+            Format::Brown => Some(modality_text::Format::Brown),
         },
         unit: match data.documents {
             Documents::Line => TextUnit::Line,
@@ -93,8 +99,15 @@ fn source_settings(data: &DataText) -> SourceSettings {
             Documents::Sentence => TextUnit::Sentence,
             Documents::File => TextUnit::File,
         },
+        header: SourceSettings::has_names(&data.field, data.second_field.as_deref(), data.label_field.as_deref()),
         field: data.field.clone(),
-        ..SourceSettings::default()
+        second_field: data.second_field.clone(),
+        label_field: data.label_field.clone(),
+        label_kind: data.labelled().map(|kind| match kind {
+            LabelKind::Class => modality_text::LabelKind::Class,
+            LabelKind::Score => modality_text::LabelKind::Score,
+            LabelKind::Tags => modality_text::LabelKind::Tags,
+        }),
     }
 }
 

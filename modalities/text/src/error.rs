@@ -45,6 +45,31 @@ pub enum Error {
         /// What would be text there.
         help: &'static str,
     },
+    /// No member of an archive is one of those wanted.
+    #[error("{place}: no member is called `{glob}`; it has {}", some(known))]
+    NoMember {
+        /// The archive.
+        place: String,
+        /// What members were wanted.
+        glob: String,
+        /// The members there are.
+        known: Vec<String>,
+    },
+    /// A label that is none of those known.
+    #[error(
+        "{place}, line {line}: the label `{label}` is none of {}: the labels are those of the training files, or the list `labels`",
+        some(known)
+    )]
+    UnknownLabel {
+        /// The file.
+        place: String,
+        /// Line or row, from 1.
+        line: u64,
+        /// The label.
+        label: String,
+        /// The labels there are.
+        known: Vec<String>,
+    },
     /// Bytes that are not UTF-8.
     #[error(
         "{place}, line {line}: byte {offset} of the file is not UTF-8{hint}; convert the file, for example with `iconv -t UTF-8`"
@@ -148,7 +173,15 @@ fn of_path(path: Option<&Path>) -> String {
 
 fn listed(names: &[String]) -> String {
     if names.is_empty() {
-        return "no field at all".to_owned();
+        return "nothing at all".to_owned();
     }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// At most six names and how many more there are.
+fn some(names: &[String]) -> String {
+    match names.len() {
+        0..=6 => listed(names),
+        more => format!("{} and {} more", listed(&names[..6]), more - 6),
+    }
 }

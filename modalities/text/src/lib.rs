@@ -39,5 +39,8 @@ mod tokenizer;
 pub use error::{Error, Result};
 pub use samples::{Sample, SampleSettings, Samples};
 pub use shard::{Shards, SourceFile, Summary, prepare, source_file, write_shards};
-pub use source::{Document, Documents, Format, Origin, SourceSettings, TextUnit, documents, source_files};
+pub use source::{
+    Document, Documents, Format, Label, LabelKind, Origin, SourceSettings, Tag, TextUnit, documents, source_files,
+    split_members,
+};
 pub use tokenizer::{Encoding, Tokenizer, TokenizerKind, Vocabulary};

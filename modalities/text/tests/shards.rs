@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use modality_text::{
-    Document, Encoding, Error, Origin, SampleSettings, Samples, Shards, SourceSettings, Tokenizer, prepare,
+    Document, Encoding, Error, Label, Origin, SampleSettings, Samples, Shards, SourceSettings, Tokenizer, prepare,
     write_shards,
 };
 use proptest::prelude::*;
@@ -16,7 +16,12 @@ use support::{data, file};
 use tempfile::{TempDir, tempdir};
 
 fn document(text: &str) -> Document {
-    Document { text: text.to_owned(), origin: Origin { file: "test".into(), line: 1 } }
+    Document {
+        text: text.to_owned(),
+        second: None,
+        label: Label::None,
+        origin: Origin { file: "test".into(), line: 1 },
+    }
 }
 
 fn shards_of(dir: &Path, tokenizer: &Tokenizer, texts: &[String]) -> Shards {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, LargeStringArray, RecordBatch, StringArray};
-use modality_text::{Error, Format, SourceSettings, TextUnit, documents, source_files};
+use modality_text::{Error, Format, LabelKind, SourceSettings, TextUnit, documents, source_files};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -86,7 +86,7 @@ fn tables_give_one_column() {
     let path = file(dir.path(), "a.csv.gz", gzip("\u{feff}text\nx\n".as_bytes()));
     assert_eq!(texts(&path, &SourceSettings::default()), ["x"]);
     let path = file(dir.path(), "a.tsv", "say \"hi\t1\nbye\t0\n");
-    assert_eq!(texts(&path, &of_field("1", false)), ["say \"hi", "bye"]);
+    assert_eq!(texts(&path, &of_field("0", false)), ["say \"hi", "bye"]);
 
     let path = file(dir.path(), "a.csv", csv.replace('\n', "\r\n") + "\r\n4,\"e\"\r\n");
     assert_eq!(texts(&path, &SourceSettings::default()), ["a, \"b\"\nc", "d", "e"]);
@@ -96,10 +96,10 @@ fn tables_give_one_column() {
 
     let said = error(dir.path(), "b.csv", csv, &of_field("body", true));
     assert!(said.contains("`id`, `text`") && said.contains("`body`"), "{said}");
-    let said = error(dir.path(), "b.csv", "a,b\nc\n", &of_field("2", false));
+    let said = error(dir.path(), "b.csv", "a,b\nc\n", &of_field("1", false));
     assert!(said.contains("line 2"), "{said}");
     let said = error(dir.path(), "b.csv", "a,b\n", &of_field("text", false));
-    assert!(said.contains("`1`, `2`"), "{said}");
+    assert!(said.contains("`0`, `1`"), "{said}");
     let said = error(dir.path(), "b.csv", b"text\nfine\n\xe9t\xe9\n", &SourceSettings::default());
     assert!(said.contains("line 3") && said.contains("Latin-1"), "{said}");
 }
@@ -158,8 +158,7 @@ fn archives_give_their_text_files() {
     for (name, bytes) in [("a.tar", bytes.clone()), ("a.tar.gz", gzip(&bytes)), ("a.tgz", gzip(&bytes))] {
         let path = file(dir.path(), name, bytes);
         assert_eq!(texts(&path, &SourceSettings::default()), ["a", "b", "c"]);
-        let inside = SourceSettings { inside: "valid/".to_owned(), ..SourceSettings::default() };
-        let found = read(&path, &inside).unwrap();
+        let found = read(&dir.path().join(format!("{name}#valid/*")), &SourceSettings::default()).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].origin.to_string(), format!("{}: valid/c, line 1", path.display()));
     }
@@ -254,17 +253,22 @@ fn names_of_formats_and_units_are_checked() {
     assert!("word".parse::<TextUnit>().unwrap_err().to_string().contains("`paragraph`"));
 }
 
+const NAMES: [&str; 8] = ["a.txt", "a.jsonl", "a.csv", "a.tsv", "a.parquet", "a.tar", "a.zip", "a.conll"];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn no_bytes_make_a_reader_panic(
         bytes in prop::collection::vec(prop_oneof![Just(b'"'), Just(b'\n'), Just(b','), Just(b'{'), Just(0xff), any::<u8>()], 0..300),
-        format in 0_usize..6, header: bool, compressed: bool,
+        format in 0..NAMES.len(), header: bool, compressed: bool, label in 0_usize..4,
     ) {
         let dir = tempdir().unwrap();
-        let name = ["a.txt", "a.jsonl", "a.csv", "a.tsv", "a.parquet", "a.tar"][format];
+        let name = NAMES[format];
         let path = file(dir.path(), name, if compressed { gzip(&bytes) } else { bytes });
-        prop_assert!(!panicked(&read(&path, &of_field("1", header))));
+        let kind = [None, Some(LabelKind::Class), Some(LabelKind::Score), Some(LabelKind::Tags)][label];
+        let label_field = kind.map(|_| "1".to_owned());
+        let settings = SourceSettings { label_field, label_kind: kind, ..of_field("0", header) };
+        prop_assert!(!panicked(&read(&path, &settings)));
     }
 
     #[test]
@@ -287,4 +291,73 @@ proptest! {
 
 fn panicked<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(error) if error.to_string().contains("panicked"))
+}
+
+/// A zip archive of one stored and one deflated file.
+fn zip(entries: &[(&str, &str)]) -> Vec<u8> {
+    let (mut bytes, mut list) = (Vec::new(), Vec::new());
+    for (number, (name, text)) in entries.iter().enumerate() {
+        let deflated = number % 2 == 1;
+        let mut sum = flate2::Crc::new();
+        sum.update(text.as_bytes());
+        let mut packed = text.as_bytes().to_vec();
+        if deflated {
+            let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+            std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+            packed = encoder.finish().unwrap();
+        }
+        let offset = bytes.len() as u32;
+        let mut common = Vec::new();
+        common.extend([20, 0, 0, 0, if deflated { 8 } else { 0 }, 0, 0, 0, 0, 0]);
+        common.extend(sum.sum().to_le_bytes());
+        common.extend((packed.len() as u32).to_le_bytes());
+        common.extend((text.len() as u32).to_le_bytes());
+        common.extend((name.len() as u16).to_le_bytes());
+        common.extend([0, 0]);
+        bytes.extend(b"PK\x03\x04");
+        bytes.extend(&common);
+        bytes.extend(name.as_bytes());
+        bytes.extend(&packed);
+        list.extend(b"PK\x01\x02\x14\0");
+        list.extend(&common);
+        list.extend([0; 10]);
+        list.extend(offset.to_le_bytes());
+        list.extend(name.as_bytes());
+    }
+    let (start, count) = (bytes.len() as u32, entries.len() as u16);
+    bytes.extend(&list);
+    bytes.extend(b"PK\x05\x06\0\0\0\0");
+    bytes.extend(count.to_le_bytes());
+    bytes.extend(count.to_le_bytes());
+    bytes.extend((list.len() as u32).to_le_bytes());
+    bytes.extend(start.to_le_bytes());
+    bytes.extend([0, 0]);
+    bytes
+}
+
+#[test]
+fn zip_archives_give_their_files_and_chosen_members() {
+    let dir = tempdir().unwrap();
+    let bytes = zip(&[("qc/a.txt", "a"), ("qc/b.csv", "text,x\nb,1\nc,2\n"), ("qc/c", "c")]);
+    let path = file(dir.path(), "a.zip", &bytes);
+    assert_eq!(texts(&path, &SourceSettings::default()), ["a", "c"]);
+    let member = |glob: &str| dir.path().join(format!("a.zip#{glob}"));
+    assert_eq!(texts(&member("qc/*.csv"), &SourceSettings::default()), ["b", "c"]);
+    let found = read(&member("qc/*.csv"), &SourceSettings::default()).unwrap();
+    assert_eq!(found[1].origin.to_string(), format!("{}: qc/b.csv, line 3", path.display()));
+    let said = read(&member("q/*"), &SourceSettings::default()).unwrap_err().to_string();
+    assert!(said.contains("a.zip") && said.contains("`q/*`") && said.contains("`qc/a.txt`"), "{said}");
+    let plain = file(dir.path(), "b.txt", "x");
+    let said = read(&plain.with_file_name("b.txt#c"), &SourceSettings::default()).unwrap_err().to_string();
+    assert!(said.contains("this is none"), "{said}");
+    // A changed byte of the content, a list that is cut off, an archive that ends early.
+    let mut changed = bytes.clone();
+    let place = changed.windows(8).position(|bytes| bytes == b"qc/a.txt").unwrap() + 8;
+    changed[place] = b'x';
+    let said = error(dir.path(), "c.zip", changed, &SourceSettings::default());
+    assert!(said.contains("check sum"), "{said}");
+    for cut in [bytes.len() - 1, bytes.len() / 2, 3] {
+        let said = error(dir.path(), "c.zip", &bytes[..cut], &SourceSettings::default());
+        assert!(said.contains("damaged archive"), "{said}");
+    }
 }

@@ -14,7 +14,9 @@ use crate::table::excerpt;
 
 pub(crate) const HEADER: &str = "[data.text]";
 pub(crate) const INTRO: &str = "Which text, cut and tokenised how. Paths are looked for in the working directory, then beside the \
-    experiment file; `${LACUNA_DATA}` in a path stands for that environment variable.";
+    experiment file. `{root}` in a path stands for the folder of your data: `root = \"DIR\"` in `[data]`, or else the environment \
+    variable `LACUNA_DATA` (which `${LACUNA_DATA}` names too). `novels.tar.gz#train/*` means members of an archive. Tables without a \
+    line of names have their columns numbered from 0: `field = \"0\"`.";
 /// Keys that change no result.
 pub(crate) const NEUTRAL: [&str; 1] = ["cache"];
 /// Modalities that this host reads; a file names one of them.
@@ -30,6 +32,8 @@ pub struct DataText {
     pub files: Vec<PathBuf>,
     /// Files to measure on; empty means `valid_share` decides.
     pub valid_files: Vec<PathBuf>,
+    /// Files to measure on when the run has ended.
+    pub test_files: Vec<PathBuf>,
     /// Share of documents held out when there are no `valid_files`, in [0, 1).
     pub valid_share: f64,
     /// How the files are packed.
@@ -38,6 +42,16 @@ pub struct DataText {
     pub documents: Documents,
     /// The column or key that holds the text in jsonl, csv, tsv and parquet.
     pub field: String,
+    /// The column or key of a second text, which makes pairs.
+    pub second_field: Option<String>,
+    /// The column or key that holds the label.
+    pub label_field: Option<String>,
+    /// What a label is.
+    pub label_kind: Option<LabelKind>,
+    /// All labels in their order; empty means those of the training data, sorted.
+    pub labels: Vec<String>,
+    /// At most so many training documents.
+    pub samples: Option<usize>,
     /// Where tokens come from.
     pub tokenizer: Tokenizer,
     /// Entries of a vocabulary trained by this run.
@@ -72,6 +86,59 @@ pub enum Format {
     Parquet,
     /// A tar of text files, also gzipped.
     Tar,
+    /// A zip of text files.
+    Zip,
+    /// A token and its tag in each line, an empty line after each sentence.
+    Conll,
+    /// `COARSE:fine question` in each line.
+    Trec,
+    /// A folder of the line-parallel files `seq.in`, `seq.out` and `label`.
+    Snips,
+    /// A sentence of `word/tag` in each line.
+    Brown,
+}
+
+impl Format {
+    /// What the labels of a format are that has some by itself, the usual one first.
+    fn label_kinds(self) -> &'static [LabelKind] {
+        match self {
+            Self::Conll | Self::Brown => &[LabelKind::Tags],
+            Self::Trec => &[LabelKind::Class],
+            Self::Snips => &[LabelKind::Class, LabelKind::Tags],
+            _ => &[],
+        }
+    }
+}
+
+/// What a label is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelKind {
+    /// One of some names.
+    Class,
+    /// A number.
+    Score,
+    /// One of some names for each word.
+    Tags,
+}
+
+impl LabelKind {
+    /// `class`, `score` or `tags`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Class => "class",
+            Self::Score => "score",
+            Self::Tags => "tags",
+        }
+    }
+}
+
+impl DataText {
+    /// What the labels are; `None` without labels.
+    pub fn labelled(&self) -> Option<LabelKind> {
+        let own = self.format.label_kinds().first().copied();
+        self.label_kind.or(own).or_else(|| self.label_field.as_ref().map(|_| LabelKind::Class))
+    }
 }
 
 /// What a document is in a plain text file.
@@ -134,17 +201,25 @@ pub(crate) fn schema() -> Schema {
         fields: vec![
             Field::new("files", Texts, "Files to learn from; a folder stands for its files in the order of their names."),
             Field::new("valid_files", Texts, "Files to measure on, as `files`.").or(Json::Array(Vec::new())),
+            Field::new("test_files", Texts, "Files to measure on once, when the run has ended, as `files`.").or(Json::Array(Vec::new())),
             Field::new("valid_share", Float, "Share of the documents held out to measure on when there are no `valid_files`.")
                 .or(0.0)
                 .at_least(0.0)
                 .less_than(1.0),
-            Field::new("format", Text, "How the files are packed; `auto` goes by each file's ending, `tar` may be gzipped.")
+            Field::new("format", Text, "How the files are packed; `auto` goes by each file's ending, `tar` may be gzipped. `conll` (a token and its tag in each line), \
+                 `trec` (`COARSE:fine question`), `snips` (folders of `seq.in`, `seq.out`, `label`) and `brown` (`word/tag` …) have labels by \
+                 themselves.")
                 .or("auto")
-                .one_of(&["auto", "txt", "jsonl", "csv", "tsv", "parquet", "tar"]),
+                .one_of(&["auto", "txt", "jsonl", "csv", "tsv", "parquet", "tar", "zip", "conll", "trec", "snips", "brown"]),
             Field::new("documents", Text, "What one document is in a plain text file; paragraphs end at an empty line, sentences by punctuation.")
                 .or("paragraph")
                 .one_of(&["line", "paragraph", "sentence", "file"]),
-            Field::new("field", Text, "The column or key of the text in jsonl, csv, tsv and parquet files.").or("text"),
+            Field::new("field", Text, "The column or key of the text in jsonl, csv, tsv and parquet files; a number for files without a line of names.").or("text"),
+            Field::new("second_field", Text, "The column or key of a second text: a sample is a pair then, the parts told apart by `text.types`.").optional(),
+            Field::new("label_field", Text, "The column or key of the label. Of `trec`, `fine` takes the fine classes; of `conll` it is a column, the last unless told; of `brown`, `base` drops what is added to a tag.").optional(),
+            Field::new("label_kind", Text, "What a label is: one of some names, a number, or a name for each word.").optional().one_of(&["class", "score", "tags"]),
+            Field::new("labels", Texts, "All labels in their order; empty means those of the training files, sorted.").or(Json::Array(Vec::new())),
+            Field::new("samples", Integer, "At most so many training documents, drawn once and for all whatever the run's seed.").optional().at_least(1.0),
             Field::new(
                 "tokenizer",
                 Text,
@@ -195,10 +270,12 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataText,
         });
     }
 
-    for key in ["files", "valid_files"] {
+    check_labels(&checked)?;
+
+    for key in ["files", "valid_files", "test_files"] {
         let source = checked.source(key);
         for path in checked.values.get_mut(key).and_then(Json::as_array_mut).into_iter().flatten() {
-            *path = text_of(&places.find(path.as_str().unwrap_or_default(), &source)?);
+            *path = text_of(&places.find_data(path.as_str().unwrap_or_default(), &source)?);
         }
     }
     if !BUILT_IN.contains(&tokenizer.as_str()) {
@@ -210,6 +287,52 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataText,
         checked.values.insert("cache".into(), text_of(&folder));
     }
     Ok((checked.typed(), checked))
+}
+
+/// What the settings of labels must have in common.
+fn check_labels(checked: &Checked) -> Result<(), Error> {
+    let what = in_words(HEADER);
+    let text: DataText = checked.typed();
+    let kinds = text.format.label_kinds();
+    if let Some(kind) = text.label_kind {
+        if !kinds.is_empty() && !kinds.contains(&kind) {
+            return Err(Error::Choice {
+                name: "label_kind".into(),
+                value: kind.name().into(),
+                choices: kinds.iter().map(|kind| kind.name().to_owned()).collect(),
+                place: checked.source("label_kind").into(),
+                what,
+            });
+        }
+        if kinds.is_empty() && text.label_field.is_none() {
+            let remedy = "say where the label stands: `label_field = \"label\"`, or leave `label_kind` out".into();
+            let place = checked.source("label_kind").into();
+            return Err(Error::Missing { what, name: "label_field".into(), remedy, place });
+        }
+    }
+    let refuse = |key: &str, reason: &str| {
+        Err(Error::Type {
+            what: in_words(HEADER),
+            name: key.into(),
+            expected: reason.into(),
+            found: "set".into(),
+            place: checked.source(key).into(),
+        })
+    };
+    if !text.labels.is_empty() {
+        match text.labelled() {
+            None => return refuse("labels", "left out, or given together with `label_field`"),
+            Some(LabelKind::Score) => return refuse("labels", "left out where labels are numbers"),
+            Some(_) => {}
+        }
+        if let Some(twice) = text.labels.iter().enumerate().find(|(at, label)| text.labels[..*at].contains(label)) {
+            return refuse("labels", &format!("a list of different labels (`{}` is there twice)", excerpt(twice.1)));
+        }
+    }
+    if text.second_field.is_some() && (!kinds.is_empty() || text.labelled() == Some(LabelKind::Tags)) {
+        return refuse("second_field", "left out: pairs come from jsonl, csv, tsv and parquet files, without tags");
+    }
+    Ok(())
 }
 
 fn text_of(path: &std::path::Path) -> Json {

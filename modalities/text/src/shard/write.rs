@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::folder::Build;
 use super::{COUNTS, DOCUMENTS, FORMAT, FileIndex, INDEX, Index, ShardIndex, Shards, SourceFile, TOKENIZER};
 use super::{tokens_name, words_name};
-use crate::{Document, Encoding, Error, Result, SourceSettings, Tokenizer, documents, source_files};
+use crate::source::PARALLEL;
+use crate::{Document, Encoding, Error, Result, SourceSettings, Tokenizer, documents, source_files, split_members};
 
 /// A shard is closed by the document that reaches this many tokens.
 const SHARD_TOKENS: u64 = 1 << 28;
@@ -87,16 +88,27 @@ pub fn write_shards(
     Ok(Summary { documents: index.documents, tokens: index.tokens, reused: false, sources: index.sources })
 }
 
-/// Name, size and hash of a file.
+/// Name, size and hash of a file, of the parallel files of a folder, or of an archive whose members are chosen: then the
+/// name tells which, and the hash depends on it.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn source_file(path: &Path) -> Result<SourceFile> {
+    let (path, members) = split_members(path);
     let mut hasher = blake3::Hasher::new();
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    hasher.update_reader(file).map_err(Error::io("read", path))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(SourceFile { name, bytes: hasher.count(), blake3: hasher.finalize().to_hex().to_string() })
+    let files: Vec<PathBuf> =
+        if path.is_dir() { PARALLEL.map(|name| path.join(name)).to_vec() } else { vec![path.clone()] };
+    for path in &files {
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        hasher.update_reader(file).map_err(Error::io("read", path))?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = hasher.count();
+    if let Some(members) = members {
+        hasher.update(members.as_bytes());
+        name = format!("{name}#{members}");
+    }
+    Ok(SourceFile { name, bytes, blake3: hasher.finalize().to_hex().to_string() })
 }
 
 fn fingerprint(sources: &[SourceFile], what: &str, tokenizer: &Tokenizer) -> Result<String> {

@@ -6,20 +6,48 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Document, Flow, Format, Outlet, SourceSettings, archive, jsonl, parquet_table, table, text};
+use super::archive::{self, Members};
+use super::{Document, Flow, Format, Outlet, PARALLEL, SourceSettings, columns, jsonl, parquet_table, table, text};
 use crate::{Error, Result};
 
-const KNOWN: &str = ".txt, .text, .jsonl, .ndjson, .csv, .tsv, .parquet, .tar or .tgz";
+pub(super) const KNOWN: &str = ".txt, .text, .jsonl, .ndjson, .csv, .tsv, .conll, .parquet, .tar, .tgz or .zip";
 
-/// The files that `paths` stand for: a file for itself, a folder for the files in it (not those in folders below) whose
-/// format is known and whose name does not begin with a dot, sorted by name.
+/// The archive and the glob over its members of a path such as `novels.tar.gz#train/*`, in which `*` stands for any letters,
+/// `/` too, and `?` for one. A path without `#`, or that is there as it stands, is whole.
+#[must_use]
+pub fn split_members(path: &Path) -> (PathBuf, Option<String>) {
+    match path.to_str().and_then(|text| text.split_once('#')) {
+        Some((archive, members)) if !path.exists() => (archive.into(), Some(members.to_owned())),
+        _ => (path.to_owned(), None),
+    }
+}
+
+/// The files that `paths` stand for: a file for itself, members of an archive ([`split_members`]) too, a folder for the files
+/// in it (not those in folders below) whose format is known and whose name does not begin with a dot, sorted by name; in the
+/// format [`Format::Snips`] a folder stands for itself.
 ///
 /// # Errors
 /// A path that cannot be read, a folder without such files, no path at all.
 pub fn source_files(paths: &[PathBuf], settings: &SourceSettings) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
-        if !std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+        let (archive, _) = split_members(path);
+        let is_folder = std::fs::metadata(&archive).map_err(Error::io("read", &archive))?.is_dir();
+        if settings.format == Some(Format::Snips) {
+            let missing = PARALLEL.iter().find(|name| !path.join(name).is_file());
+            if let Some(name) = missing.filter(|_| is_folder) {
+                return Err(Error::Io {
+                    action: "read",
+                    path: path.join(name),
+                    source: std::io::ErrorKind::NotFound.into(),
+                });
+            }
+            if !is_folder {
+                let help = "name a folder with the files seq.in, seq.out and label";
+                return Err(Error::Empty { place: path.display().to_string(), help });
+            }
+        }
+        if !is_folder || settings.format == Some(Format::Snips) {
             files.push(path.clone());
             continue;
         }
@@ -45,7 +73,7 @@ pub fn source_files(paths: &[PathBuf], settings: &SourceSettings) -> Result<Vec<
 }
 
 /// Format by the ending of the name, a final `.gz` aside.
-fn format_of(path: &Path) -> Option<Format> {
+pub(super) fn format_of(path: &Path) -> Option<Format> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     Some(match name.rsplit_once('.')?.1 {
@@ -54,7 +82,9 @@ fn format_of(path: &Path) -> Option<Format> {
         "csv" => Format::Csv,
         "tsv" => Format::Tsv,
         "parquet" => Format::Parquet,
+        "conll" => Format::Conll,
         "tar" | "tgz" => Format::Tar,
+        "zip" => Format::Zip,
         _ => return None,
     })
 }
@@ -67,42 +97,82 @@ pub(super) fn read_all(paths: &[PathBuf], settings: &SourceSettings, send: &mut 
 }
 
 fn read_file(path: &Path, settings: &SourceSettings, send: &mut dyn FnMut(Document) -> Flow) -> Flow {
-    let format = settings.format.or_else(|| format_of(path));
+    let (file_path, glob) = split_members(path);
+    let (path, place) = (file_path.as_path(), path);
+    // Of an archive whose members are chosen, the format of the settings is theirs.
+    let format = if glob.is_some() { format_of(path) } else { settings.format.or_else(|| format_of(path)) };
     let format = format.ok_or_else(|| Error::UnknownFormat { path: path.to_owned(), known: KNOWN })?;
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    let mut plain = BufReader::with_capacity(1 << 16, file);
-    let compressed = plain.fill_buf().map_err(Error::io("read", path))?.starts_with(&[0x1f, 0x8b]);
-    let named_so = path.extension().is_some_and(|ending| ending == "gz" || ending == "tgz");
     let mut outlet = Outlet { file: path.display().to_string().into(), sent: 0, send };
-    if format == Format::Parquet {
-        parquet_table::read(path, compressed.then_some(plain), settings, &mut outlet)?;
-    } else if compressed || named_so {
-        let mut unpacked = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(plain));
-        read_stream(&mut unpacked, format, settings, &mut outlet)?;
+    if glob.is_some() && !matches!(format, Format::Tar | Format::Zip) {
+        let reason = "`#` names members of an archive, and this is none: .tar, .tar.gz, .tgz and .zip are";
+        return Err(outlet.damaged(None, reason).into());
+    }
+    if format == Format::Snips {
+        columns::parallel(path, settings, &mut outlet)?;
+    } else if format == Format::Zip {
+        archive::zip(path, Members::new(glob.as_deref(), settings), &mut outlet)?;
     } else {
-        read_stream(&mut plain, format, settings, &mut outlet)?;
+        read_packed(path, format, glob.as_deref(), settings, &mut outlet)?;
     }
     if outlet.sent == 0 {
         let help = match format {
             Format::Text => "it is empty or blank",
-            Format::Tar => {
-                "entries ending in .txt or .text, or without an ending, count (see also the setting `inside`)"
+            Format::Tar | Format::Zip => {
+                "entries ending in .txt or .text, or without an ending, count; choose others behind a `#`: `a.tar#data/*.csv`"
             }
             _ => "it has no record whose text is not blank",
         };
-        return Err(Error::Empty { place: path.display().to_string(), help }.into());
+        return Err(Error::Empty { place: place.display().to_string(), help }.into());
     }
     Ok(())
 }
 
-fn read_stream(reader: &mut dyn BufRead, format: Format, settings: &SourceSettings, outlet: &mut Outlet<'_>) -> Flow {
+/// Reads a file that may be gzip-compressed.
+fn read_packed(
+    path: &Path,
+    format: Format,
+    glob: Option<&str>,
+    settings: &SourceSettings,
+    outlet: &mut Outlet<'_>,
+) -> Flow {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut plain = BufReader::with_capacity(1 << 16, file);
+    let compressed = plain.fill_buf().map_err(Error::io("read", path))?.starts_with(&[0x1f, 0x8b]);
+    let named_so = path.extension().is_some_and(|ending| ending == "gz" || ending == "tgz");
+    if format == Format::Parquet {
+        return parquet_table::read(path, compressed.then_some(plain), settings, outlet);
+    }
+    let mut unpacked;
+    let reader: &mut dyn BufRead = if compressed || named_so {
+        unpacked = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(plain));
+        &mut unpacked
+    } else {
+        &mut plain
+    };
+    match format {
+        Format::Tar => archive::tar(reader, Members::new(glob, settings), outlet),
+        _ => read_stream(reader, format, settings, outlet),
+    }
+}
+
+/// Reads a stream in a format that needs no going back.
+pub(super) fn read_stream(
+    reader: &mut dyn BufRead,
+    format: Format,
+    settings: &SourceSettings,
+    outlet: &mut Outlet<'_>,
+) -> Flow {
     match format {
         Format::Text => text::read(reader, settings.unit, outlet),
-        Format::JsonLines => jsonl::read(reader, &settings.field, outlet),
+        Format::JsonLines => jsonl::read(reader, settings, outlet),
         Format::Csv => table::read(reader, b',', settings, outlet),
         Format::Tsv => table::read(reader, b'\t', settings, outlet),
-        Format::Tar => archive::read(reader, settings, outlet),
-        Format::Parquet => Err(outlet.damaged(None, "parquet cannot be read as a stream").into()),
+        Format::Conll => columns::conll(reader, settings, outlet),
+        Format::Trec => columns::trec(reader, settings, outlet),
+        Format::Brown => columns::brown(reader, settings, outlet),
+        Format::Parquet | Format::Snips | Format::Tar | Format::Zip => {
+            Err(outlet.damaged(None, "files of this format cannot be read from inside an archive: unpack it").into())
+        }
     }
 }
 

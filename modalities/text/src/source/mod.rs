@@ -5,12 +5,15 @@
 //! the last thing that arrives.
 
 mod archive;
+mod columns;
 mod files;
 mod jsonl;
+mod label;
 mod parquet_table;
 mod sentence;
 mod table;
 mod text;
+mod zip;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,18 +21,25 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-pub use files::source_files;
+pub(crate) use columns::PARALLEL;
+pub use files::{source_files, split_members};
+pub use label::{Label, LabelKind, Tag};
 
+use self::label::Record;
 use crate::{Error, Result};
 
 /// Documents read ahead of the consumer.
 const AHEAD: usize = 256;
 
-/// A text and where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A text, or a pair of texts, with its label and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// The text, never blank; lines end in `\n`.
+    /// The text, never blank; lines end in `\n`. Tagged words are joined by spaces.
     pub text: String,
+    /// The second text of a pair.
+    pub second: Option<String>,
+    /// Its label.
+    pub label: Label,
     /// Its place.
     pub origin: Origin,
 }
@@ -63,7 +73,18 @@ pub enum Format {
     /// Apache Parquet (`.parquet`), uncompressed, snappy or gzip inside.
     Parquet,
     /// A tar archive (`.tar`, `.tar.gz`, `.tgz`) of plain text files: entries named `.txt`, `.text` or without an ending.
+    /// Chosen members ([`source_files`]) may be of any other format.
     Tar,
+    /// A zip archive (`.zip`), as [`Format::Tar`].
+    Zip,
+    /// CoNLL columns: a token and its tag in each line, an empty line after each sentence.
+    Conll,
+    /// TREC's questions: `COARSE:fine question` in each line, Latin-1 where it is not UTF-8.
+    Trec,
+    /// A folder of the line-parallel files `seq.in` (words), `seq.out` (their tags) and `label` (the class).
+    Snips,
+    /// The Brown corpus: a sentence of `word/tag` in each line.
+    Brown,
 }
 
 impl std::str::FromStr for Format {
@@ -77,8 +98,14 @@ impl std::str::FromStr for Format {
             "tsv" => Self::Tsv,
             "parquet" => Self::Parquet,
             "tar" => Self::Tar,
+            "zip" => Self::Zip,
+            "conll" => Self::Conll,
+            "trec" => Self::Trec,
+            "snips" => Self::Snips,
+            "brown" => Self::Brown,
             _ => {
-                let known = "`txt`, `jsonl`, `csv`, `tsv`, `parquet` or `tar`";
+                let known =
+                    "`txt`, `jsonl`, `csv`, `tsv`, `parquet`, `tar`, `zip`, `conll`, `trec`, `snips` or `brown`";
                 return Err(Error::UnknownName { what: "format", name: name.to_owned(), known });
             }
         })
@@ -126,21 +153,43 @@ pub struct SourceSettings {
     pub format: Option<Format>,
     /// What one document of plain text is.
     pub unit: TextUnit,
-    /// Field or column that holds the text: a name, or for tables without a header a number from 1.
+    /// Field or column that holds the text: a name, or for tables without a header a number from 0.
     pub field: String,
+    /// Field or column of a second text, which makes pairs.
+    pub second_field: Option<String>,
+    /// Field or column of the label. Formats with labels of their own read it otherwise: `conll` as the number of a column, the
+    /// last without one; `trec` takes the fine classes for `fine`; `brown` drops what was added to a tag for `base`.
+    pub label_field: Option<String>,
+    /// What a label is; without it labels are not read, except where the format has them by itself.
+    pub label_kind: Option<LabelKind>,
     /// Whether csv and tsv begin with a line of column names.
     pub header: bool,
-    /// Of an archive, only the entries whose path begins so (`train/`).
-    pub inside: String,
+}
+
+impl SourceSettings {
+    /// Whether the fields of a table have names: where all are numbers, it has no line of names and they count its columns.
+    #[must_use]
+    pub fn has_names(field: &str, second: Option<&str>, label: Option<&str>) -> bool {
+        [Some(field), second, label].into_iter().flatten().any(|name| name.parse::<usize>().is_err())
+    }
 }
 
 impl Default for SourceSettings {
     fn default() -> Self {
-        Self { format: None, unit: TextUnit::default(), field: "text".to_owned(), header: true, inside: String::new() }
+        Self {
+            format: None,
+            unit: TextUnit::default(),
+            field: "text".to_owned(),
+            second_field: None,
+            label_field: None,
+            label_kind: None,
+            header: true,
+        }
     }
 }
 
-/// Reads the documents of `files` in order; a folder stands for its files, sorted by name ([`source_files`]).
+/// Reads the documents of `files` in order; a folder stands for its files, sorted by name, and `archive#glob` for members of
+/// an archive ([`source_files`]).
 ///
 /// Blank documents and missing values (JSON null) are passed over.
 ///
@@ -227,12 +276,9 @@ struct Outlet<'a> {
 }
 
 impl Outlet<'_> {
+    /// Gives a text without a label.
     fn give(&mut self, line: u64, text: String) -> Flow {
-        if text.trim().is_empty() {
-            return Ok(());
-        }
-        self.sent += 1;
-        (self.send)(Document { text, origin: Origin { file: Arc::clone(&self.file), line } })
+        self.record(line, Record { text, second: None, label: None }, None)
     }
 
     fn damaged(&self, line: impl Into<Option<u64>>, reason: impl fmt::Display) -> Error {

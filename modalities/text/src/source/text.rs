@@ -52,6 +52,9 @@ pub(super) struct Line<'a> {
 pub(super) struct Lines<'a> {
     reader: &'a mut dyn BufRead,
     buffer: Vec<u8>,
+    /// A line that is not UTF-8 is Latin-1.
+    latin1: bool,
+    decoded: String,
     number: u64,
     /// Offset of the next line.
     offset: u64,
@@ -59,7 +62,12 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(reader: &'a mut dyn BufRead) -> Self {
-        Self { reader, buffer: Vec::new(), number: 0, offset: 0 }
+        Self { reader, buffer: Vec::new(), latin1: false, decoded: String::new(), number: 0, offset: 0 }
+    }
+
+    /// Lines that may be Latin-1.
+    pub(super) fn of_latin1(reader: &'a mut dyn BufRead) -> Self {
+        Self { latin1: true, ..Self::new(reader) }
     }
 
     pub(super) fn next(&mut self, outlet: &Outlet<'_>) -> Result<Option<Line<'_>>, Error> {
@@ -77,13 +85,20 @@ impl<'a> Lines<'a> {
         let skipped = self.buffer.len() - bytes.len();
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let text = std::str::from_utf8(bytes).map_err(|error| Error::Encoding {
-            place: outlet.file.to_string(),
-            line: self.number,
-            offset: start + (skipped + error.valid_up_to()) as u64,
-            hint: hint(bytes, error.valid_up_to()),
-        })?;
-        Ok(Some(Line { number: self.number, text }))
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(Line { number: self.number, text })),
+            Err(_) if self.latin1 => {
+                // The code points of Latin-1 are those of Unicode.
+                self.decoded = bytes.iter().map(|byte| char::from(*byte)).collect();
+                Ok(Some(Line { number: self.number, text: &self.decoded }))
+            }
+            Err(error) => Err(Error::Encoding {
+                place: outlet.file.to_string(),
+                line: self.number,
+                offset: start + (skipped + error.valid_up_to()) as u64,
+                hint: hint(bytes, error.valid_up_to()),
+            }),
+        }
     }
 }
 
