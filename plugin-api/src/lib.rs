@@ -93,6 +93,8 @@
 //! | [`Tensor`] | operations, one file for each family of them |
 //! | [`nn`] | layers: plain Rust over operations, shared by all plugins |
 //! | [`random`] | random numbers inside a step |
+//! | [`metrics`] | figures over all samples: F1, correlations, spans |
+//! | [`probe`] | small models on frozen features |
 //! | [`log`] | lines in the run's log, work on the host's threads |
 //!
 //! All `unsafe` is in one private module that talks to the boundary crate, `lacuna_abi`.
@@ -115,11 +117,13 @@ mod layout;
 pub mod log;
 mod manifest;
 mod mask;
+pub mod metrics;
 mod modality;
 mod model;
 pub mod nn;
 mod objective;
 pub mod prelude;
+pub mod probe;
 pub mod random;
 mod raw;
 mod scope;
