@@ -232,12 +232,13 @@ impl Attention {
         &self,
         x_nd: &Tensor,
         layout: &Layout,
+        positions: Option<&Tensor>,
         mask: Option<&Mask>,
         relative: &Relative,
         past: Option<(&State, &str)>,
     ) -> Result<Tensor> {
         let terms = self.options.relative.unwrap_or_default();
-        let (query, key, value) = self.turned(x_nd, layout, None);
+        let (query, key, value) = self.turned(x_nd, layout, positions);
         let scale = 1.0 / (self.options.head_dim as f64 * (1.0 + f64::from(terms.count()))).sqrt();
         let [of_queries, of_keys] = &self.positions;
         let AttentionOptions { num_heads, head_dim, .. } = self.options;

@@ -229,7 +229,8 @@ impl Block {
         let attended_nd = match call.relative {
             Some(relative) => {
                 let past = call.state.map(|state| (state, self.name.as_str()));
-                self.attention.apply_relative(&normed_nd, call.layout, call.mask, relative, past)?
+                let BlockCall { layout, positions, mask, .. } = call;
+                self.attention.apply_relative(&normed_nd, layout, positions, mask, relative, past)?
             }
             None => self.attended(&normed_nd, call),
         };

@@ -3,7 +3,7 @@
 use plugin_api::nn::{AttentionNames, AttentionOptions, Block, BlockNames, BlockOptions, MlpOptions};
 use plugin_api::prelude::*;
 
-use crate::settings::{Positions, TransformerSettings};
+use crate::settings::TransformerSettings;
 
 const NAMES: BlockNames<'static> = BlockNames {
     attention: AttentionNames {
@@ -36,14 +36,13 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
         num_heads: settings.num_heads,
         num_kv_heads: settings.key_value_heads(),
         head_dim: settings.head_dim(),
-        bias: settings.bias,
+        bias: settings.attention_bias(),
         map_dropout: settings.attention_dropout,
         dropout: settings.dropout,
-        rotary: match settings.position_kind() {
-            Positions::Rotary(rotary) => Some(rotary),
-            _ => None,
-        },
-        scale: None,
+        rotary: settings.rotary_of(index),
+        relative: settings.relative_terms(),
+        gate: settings.attention_gate.then_some(settings.norm_epsilon),
+        low_rank: settings.low_rank(),
         init,
         output_init,
         ..AttentionOptions::new(settings.width, settings.num_heads)
@@ -53,7 +52,9 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
         ffn: settings.inner_width(),
         activation: settings.activation(),
         gated: settings.glu,
-        bias: settings.bias,
+        bias: settings.mlp_bias(),
+        first_bias: Some(settings.mlp_first_bias()),
+        inner_norm: settings.mlp_norm.then_some(settings.norm_epsilon),
         dropout: settings.dropout,
         init,
         output_init,
@@ -65,6 +66,7 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
         norm: settings.norm_kind(),
         epsilon: settings.norm_epsilon,
         pre_norm: settings.pre_norm,
+        attention_norm: !settings.pre_norm || settings.first_norm || index > 0,
         ..BlockOptions::new(settings.width, settings.num_heads)
     };
     Block::named(&scope.at(&index.to_string()), &format!("layers.{index}"), &NAMES, options)

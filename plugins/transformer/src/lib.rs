@@ -3,34 +3,28 @@
 //! Vaswani et al. 2017, arXiv:1706.03762; as an encoder with its default settings Devlin et al. 2018, arXiv:1810.04805.
 //! Weights have BERT's names whatever the settings. Axes: n token rows, d width.
 
+mod aggregate;
 mod embeddings;
 mod heads;
 mod huggingface;
 mod layers;
 mod settings;
+mod stack;
 
-use plugin_api::nn::{Block, BlockCall, LinearHead, Norm};
+use plugin_api::nn::LinearHead;
 use plugin_api::prelude::*;
 
-use embeddings::{Embeddings, norm};
-use heads::{ClassHead, TokenHead};
+use embeddings::Embeddings;
+use heads::{ClassHead, ScalarHead, TokenHead};
 pub use settings::{Positions, TransformerSettings};
+use stack::Stack;
 
 /// One built model.
 pub struct Transformer {
     settings: TransformerSettings,
     vocabulary: usize,
     embeddings: Embeddings,
-    blocks: Vec<Block>,
-    /// After the last block, where norms come before.
-    final_norm: Option<Norm>,
-}
-
-impl Transformer {
-    /// What a row may see where the call does not say.
-    fn own_mask(&self) -> Option<Mask> {
-        self.settings.causal.then(Mask::causal)
-    }
+    stack: Stack,
 }
 
 impl ModelFamily for Transformer {
@@ -38,12 +32,11 @@ impl ModelFamily for Transformer {
 
     fn build(settings: TransformerSettings, scope: &Scope) -> Result<Self> {
         settings.check()?;
-        let vocabulary = scope.vocabulary("text")?;
-        let embeddings = Embeddings::new(&settings, &vocabulary, &scope.at("embeddings"))?;
-        let blocks = (0..settings.num_layers).map(|index| layers::block(&settings, index, &scope.at("encoder.layer")));
-        let blocks = blocks.collect::<Result<_>>()?;
-        let final_norm = settings.pre_norm.then(|| norm(&settings, &scope.at("encoder.LayerNorm"))).transpose()?;
-        Ok(Self { vocabulary: vocabulary.size(), embeddings, blocks, final_norm, settings })
+        let vocabulary = scope.vocabulary("text")?.size();
+        // With low-rank changes nothing else of the model learns.
+        let scope = scope.frozen(settings.lora_rank > 0);
+        let embeddings = Embeddings::new(&settings, vocabulary, &scope)?;
+        Ok(Self { vocabulary, embeddings, stack: Stack::new(&settings, &scope)?, settings })
     }
 
     fn forward(&self, call: &Forward) -> Result<Output> {
@@ -57,7 +50,7 @@ impl ModelFamily for Transformer {
                 Box::new(TokenHead::new(&self.settings, self.embeddings.words.weight(), self.vocabulary, scope)?)
             }
             HeadKind::Classes(classes) => Box::new(ClassHead::new(&self.settings, classes, scope)?),
-            HeadKind::Scalar => Box::new(LinearHead::new(&scope.at("score"), width, 1)?),
+            HeadKind::Scalar => Box::new(ScalarHead::new(&self.settings, scope)?),
             HeadKind::Values(count) => Box::new(LinearHead::new(&scope.at("values"), width, count)?),
             other => return Err(Error::unsupported(format!("the transformer has no head of the kind {other:?}"))),
         })
@@ -65,7 +58,7 @@ impl ModelFamily for Transformer {
 
     fn describe(&self) -> Description {
         let description = Description::new(self.settings.width, self.settings.num_layers)
-            .causal(self.settings.causal)
+            .causal(self.settings.all_causal())
             .with("word_embeddings", "embeddings.word_embeddings.weight");
         let description = match self.settings.token_types {
             0 => description,
@@ -82,11 +75,16 @@ impl ModelFamily for Transformer {
 
 impl Decode for Transformer {
     fn begin(&self, _: &State) -> Result<()> {
-        if self.settings.causal {
+        if self.settings.all_causal() {
             return Ok(());
         }
-        Err(Error::unsupported("a transformer that sees what comes after cannot decode step by step")
-            .help("train it with `causal = true`"))
+        let fault = Error::unsupported("a transformer that sees what comes after cannot decode step by step");
+        Err(match &self.settings.causal_groups {
+            Some(bits) if self.settings.causal => {
+                fault.help(format!("`causal_groups = \"{bits}\"` opens groups of blocks: leave it out to decode"))
+            }
+            _ => fault.help("train it with `causal = true`"),
+        })
     }
 
     fn step(&self, state: &State, call: &Forward) -> Result<Output> {
@@ -97,10 +95,9 @@ impl Decode for Transformer {
 impl Transformer {
     /// Runs rows through some layers; with a state they follow those that it remembers.
     fn pass(&self, call: &Forward, state: Option<&State>) -> Result<Output> {
-        let layout = call.layout();
-        let layers = call.layers(self.blocks.len());
+        let layers = call.layers(self.stack.len());
         let mut wanted = Vec::new();
-        let mut hidden_nd = match call.hidden() {
+        let hidden_nd = match call.hidden() {
             Some(hidden_nd) => hidden_nd,
             None if layers.start == 0 => {
                 let hidden_nd = self.embeddings.apply(call)?;
@@ -114,24 +111,7 @@ impl Transformer {
                     .help("only the first layer begins from tokens or embeddings"));
             }
         };
-        let rotary = matches!(self.settings.position_kind(), Positions::Rotary(_));
-        let positions_n = rotary.then(|| layout.positions());
-        let alibi = (self.settings.position_kind() == Positions::Alibi).then(|| Mask::alibi(self.settings.num_heads));
-        for (index, block) in self.blocks.iter().enumerate().take(layers.end).skip(layers.start) {
-            let mask = match (call.mask(index).or_else(|| self.own_mask()), &alibi) {
-                (Some(mask), Some(alibi)) => Some(mask & alibi),
-                (mask, alibi) => mask.or_else(|| alibi.clone()),
-            };
-            let around = BlockCall::new(layout).positions(positions_n.as_ref()).mask(mask.as_ref()).state(state);
-            hidden_nd = block.apply(&hidden_nd, around);
-            let name = format!("layers.{index}.output");
-            if call.wants(&name) {
-                wanted.push((name, hidden_nd.clone()));
-            }
-        }
-        if let (Some(norm), true) = (&self.final_norm, layers.end == self.blocks.len()) {
-            hidden_nd = norm.apply(&hidden_nd);
-        }
+        let hidden_nd = self.stack.run(&self.settings, hidden_nd, call, state, &mut wanted)?;
         Ok(wanted.into_iter().fold(Output::new(hidden_nd), |output, (name, tensor)| output.with(name, tensor)))
     }
 }

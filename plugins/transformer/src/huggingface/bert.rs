@@ -4,8 +4,8 @@ use plugin_api::prelude::*;
 use plugin_api::{Json, json};
 
 use super::read::activation;
-use super::{Architecture, Config};
-use crate::settings::{Positions, TransformerSettings};
+use super::{Architecture, Config, round_trips};
+use crate::settings::TransformerSettings;
 
 pub(super) const ARCHITECTURE: Architecture = Architecture { model_type: "bert", settings, fits, config, table };
 
@@ -31,17 +31,8 @@ fn settings(config: &Config<'_>) -> Result<Json> {
     }))
 }
 
-/// Whether the settings are of BERT's kind; sizes are free.
 fn fits(settings: &TransformerSettings) -> bool {
-    settings.position_kind() == Positions::Learned
-        && !settings.pre_norm
-        && !settings.causal
-        && !settings.glu
-        && settings.norm == "layer"
-        && settings.bias
-        && settings.has_embedding_norm()
-        && settings.key_value_heads() == settings.num_heads
-        && settings.has_head_transform()
+    round_trips(&ARCHITECTURE, settings)
 }
 
 fn config(settings: &TransformerSettings) -> Json {

@@ -4,7 +4,13 @@
 //! `config.json` for settings, and the names of the weights.
 
 mod bert;
+mod deberta;
+mod electra;
+mod modernbert;
+mod mosaicbert;
 mod read;
+mod roberta;
+mod rows;
 
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};
@@ -28,28 +34,55 @@ struct Architecture {
 }
 
 /// Where several fit the same settings, the first is what an export writes.
-const ARCHITECTURES: &[Architecture] = &[bert::ARCHITECTURE];
+const ARCHITECTURES: &[Architecture] = &[
+    bert::ARCHITECTURE,
+    roberta::ARCHITECTURE,
+    roberta::XLM_ROBERTA,
+    roberta::CAMEMBERT,
+    electra::ARCHITECTURE,
+    deberta::ARCHITECTURE,
+    modernbert::ARCHITECTURE,
+    mosaicbert::ARCHITECTURE,
+];
 
 fn architecture(settings: &TransformerSettings) -> Option<&'static Architecture> {
     ARCHITECTURES.iter().find(|architecture| (architecture.fits)(settings))
 }
 
+/// Whether settings are those that their own `config.json` of this architecture means: then nothing of them is lost on the way.
+fn round_trips(architecture: &Architecture, settings: &TransformerSettings) -> bool {
+    let written = (architecture.config)(settings);
+    let read = (architecture.settings)(&Config::new(&written)).and_then(|read| TransformerSettings::from_json(&read));
+    let Ok(mut read) = read else { return false };
+    if !settings.pooler {
+        // What a head that is not there would be like.
+        read.pooler_activation.clone_from(&settings.pooler_activation);
+        read.pooler_norm = settings.pooler_norm;
+    }
+    read.pooler = settings.pooler;
+    read.resolved() == settings.resolved()
+}
+
 impl HuggingFace for Transformer {
     fn settings_of(config: &Json) -> Result<Option<Json>> {
         let config = Config::new(config);
-        let model_type = config.text("model_type", "")?;
+        let model_type = match config.text("model_type", "")? {
+            "bert" if config.get(mosaicbert::KEY).is_some() => mosaicbert::NAME,
+            model_type => model_type,
+        };
         let known = ARCHITECTURES.iter().find(|architecture| architecture.model_type == model_type);
         known.map(|architecture| (architecture.settings)(&config)).transpose()
     }
 
     fn config(&self) -> Result<Json> {
         let architecture = architecture(&self.settings).ok_or_else(|| {
-            Error::unsupported("no published architecture has these settings").help(
-                "BERT's: learned positions, norms after each part, biases, `norm = \"layer\"`, no `causal`, no `glu`",
-            )
+            Error::unsupported("no published architecture has these settings")
+                .help("the README of `transformer` has a table of architectures with the settings of each")
         })?;
         let mut config = (architecture.config)(&self.settings);
-        config["model_type"] = json!(architecture.model_type);
+        if config.get("model_type").is_none() {
+            config["model_type"] = json!(architecture.model_type);
+        }
         config["vocab_size"] = json!(self.vocabulary);
         Ok(config)
     }

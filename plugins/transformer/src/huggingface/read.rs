@@ -27,6 +27,11 @@ impl<'a> Config<'a> {
         self.get(key).map_or(Ok(default), |value| value.as_u64().ok_or_else(|| wrong(key, value, "a whole number")))
     }
 
+    /// A whole number that may be negative.
+    pub(crate) fn whole(&self, key: &str, default: i64) -> Result<i64> {
+        self.get(key).map_or(Ok(default), |value| value.as_i64().ok_or_else(|| wrong(key, value, "a whole number")))
+    }
+
     /// A number.
     pub(crate) fn number(&self, key: &str, default: f64) -> Result<f64> {
         self.get(key).map_or(Ok(default), |value| value.as_f64().ok_or_else(|| wrong(key, value, "a number")))
