@@ -124,6 +124,10 @@ impl Evaluator {
         let count: u64 = targets.values().sum();
         let unigram = self.unigram.as_ref().filter(|_| count > 0);
         let unigram = unigram.map(|unigram| unigram.loss(&targets) / count as f64);
+        if parts.len() > 1 {
+            let means = parts.iter().filter(|(_, (_, _, count))| *count > 0.0);
+            means.for_each(|(name, (_, sum, count))| meters.add(&format!("loss/{name}"), *sum, *count));
+        }
         let (mut metrics, items) = (meters.take(), items.finish()?);
         if let Some(items) = &items {
             let figures = objective.figures(&Call::new(options.clone()), items)?;

@@ -30,9 +30,7 @@ impl Generator {
     pub(crate) fn logits(&self, shown_n: &Tensor, layout: &Layout, rows_c: &Tensor) -> Result<Tensor> {
         match self {
             // Only chosen rows reach the vocabulary head, the widest matrix of the model.
-            Self::Model { model, tokens } => {
-                tokens.apply(&model.encode(shown_n, layout)?.index_select(0, rows_c))
-            }
+            Self::Model { model, tokens } => tokens.apply(&model.encode(shown_n, layout)?.index_select(0, rows_c)),
             Self::Noise => Err(Error::unsupported("uniform noise predicts nothing")
                 .help("train with `generator = \"model\"` to fill gaps")),
         }

@@ -5,6 +5,7 @@
 //! v vocabulary.
 
 pub mod choice;
+mod figures;
 mod generator;
 mod head;
 mod settings;
@@ -107,10 +108,16 @@ impl Rtd {
         let layout = batch.layout("text")?;
         let logits_n = self.judge.apply(&self.discriminator.encode(seen_n, &layout)?, &layout)?;
         let replaced_n = seen_n.ne(&batch.tensor("text.tokens")?);
+        let chosen_c = batch.tensor("chosen")?;
+        let nowhere_n = replaced_n.cast(DType::F32) * 0.0;
+        let chosen_n = nowhere_n.scatter(0, &chosen_c, Tensor::ones(&[chosen_c.count()?]));
+        let loss = loss
+            .item_rows_for_figures(figures::LOGIT, &logits_n, &layout)
+            .item_rows_for_figures(figures::REPLACED, &replaced_n, &layout)
+            .item_rows_for_figures(figures::CHOSEN, &chosen_n, &layout);
         let (logits, replaced) = if self.settings.everywhere {
             (logits_n, replaced_n)
         } else {
-            let chosen_c = batch.tensor("chosen")?;
             (logits_n.index_select(0, &chosen_c), replaced_n.index_select(0, &chosen_c))
         };
         let losses = logits.bce_with_logits(replaced.cast(logits.dtype()?), None);
@@ -118,6 +125,12 @@ impl Rtd {
             .and("discriminator", self.settings.discriminator_weight, &losses)
             .metric("discriminator_accuracy", &logits.gt(0.0).eq(&replaced))
             .metric("replaced", &replaced))
+    }
+}
+
+impl Figures for Rtd {
+    fn figures(&self, items: &Items) -> Result<Vec<(String, f64)>> {
+        figures::figures(items)
     }
 }
 
@@ -182,4 +195,4 @@ impl Evaluate for Rtd {
     }
 }
 
-export_plugin! { name: "rtd", provides: [Objective<Rtd>, Collate<Rtd>, Phases<Rtd>, Evaluate<Rtd>] }
+export_plugin! { name: "rtd", provides: [Objective<Rtd>, Collate<Rtd>, Phases<Rtd>, Evaluate<Rtd>, Figures<Rtd>] }

@@ -86,8 +86,11 @@ impl RtdSettings {
             return lacks("alternating", "trains two models in turn");
         }
         if self.disallow_correct && self.generator == "uniform" {
-            return Err(Error::setting("disallow_correct", "is about a generator that learns, and uniform noise does not")
-                .help("leave it out"));
+            return Err(Error::setting(
+                "disallow_correct",
+                "is about a generator that learns, and uniform noise does not",
+            )
+            .help("leave it out"));
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub(crate) fn share(sharing: Sharing, generator: &Model, discriminator: &Model) 
     discriminator.word_embeddings()?;
     let (ours, theirs) = (discriminator.describe()?, generator.describe()?);
     for table in TABLES {
-        let names = [&ours, &theirs].map(|description| description.get(table).and_then(Json::as_str));
+        let names = [&ours, &theirs].map(|description| description.get(table).and_then(plugin_api::Json::as_str));
         let [Some(own), Some(base)] = names else { continue };
         let (own, base) = (discriminator.weight(own)?, generator.weight(base)?);
         let (own_dims, base_dims) = (own.dims()?, base.dims()?);
