@@ -11,6 +11,7 @@ use crate::paths::Places;
 use crate::schema::Schema;
 use crate::sections::checkpoint::{self, Checkpoint};
 use crate::sections::evaluate::{self, Evaluate};
+use crate::sections::evaluator;
 use crate::sections::in_words;
 use crate::sections::model::{self, Model};
 use crate::sections::objective::{self, Objective};
@@ -22,7 +23,8 @@ use crate::table::{Content, Node, Table, excerpt, visible};
 
 /// An experiment larger than this is a data file given by mistake.
 const LARGEST_BYTES: u64 = 4 << 20;
-const SECTIONS: [&str; 8] = ["run", "data", "model", "objective", "optimizer", "schedule", "evaluate", "checkpoint"];
+const SECTIONS: [&str; 9] =
+    ["run", "data", "model", "objective", "evaluator", "optimizer", "schedule", "evaluate", "checkpoint"];
 
 /// An experiment file, its overrides applied, the host's own sections checked.
 ///
@@ -38,7 +40,7 @@ pub struct Experiment {
     pub data: Data,
     /// `[model.<role>]`, in the order of the file; which roles must be there is the objective's to say.
     pub models: Vec<Model>,
-    /// `[objective]`.
+    /// `[objective]`, or `[evaluator]` in its place.
     pub objective: Objective,
     /// `[optimizer]` with its groups.
     pub optimizer: Optimizer,
@@ -113,7 +115,7 @@ impl Experiment {
 
         let run_section = section(root, "run", run::HEADER)?;
         let run = plain("run", run::HEADER, run::schema(), &[])?;
-        let (run, run_record) = run::finish(run, path, &run_section.source)?;
+        let (run, run_record) = run::finish(run, path, &run_section.source, root.get("evaluator").is_none())?;
 
         let data_record = modality::check(root)?;
 
@@ -123,7 +125,10 @@ impl Experiment {
             models.push(model::read(role_name(role, node)?, role_table(role, node)?, &places)?);
         }
         let (models, model_records) = models.into_iter().unzip();
-        let (objective, objective_record) = objective::read(&*section(root, "objective", objective::HEADER)?)?;
+        let (objective, objective_record) = match root.get("evaluator") {
+            Some(_) => evaluator::read(root, &*section(root, "evaluator", evaluator::HEADER)?)?,
+            None => objective::read(&*section(root, "objective", objective::HEADER)?)?,
+        };
 
         let optimizer_record = plain("optimizer", optimizer::HEADER, optimizer::schema(), &["group"])?;
         let optimizer_section = section(root, "optimizer", optimizer::HEADER)?;

@@ -8,6 +8,7 @@ use compute::{DType, Device};
 use philox::Key;
 
 use super::batch::{batch_object, listed};
+use super::call::Call;
 use super::memory;
 use super::object::{Content, Object};
 use crate::error::{Error, Result};
@@ -70,6 +71,18 @@ pub struct Sample {
     pub columns: BTreeMap<String, ColumnData>,
     /// By modality, the row of its first token in the layout.
     pub first_rows: BTreeMap<String, usize>,
+}
+
+/// Who adds columns to batches on data threads: an objective, an evaluator.
+pub trait Collator: Send + Sync {
+    /// The plugin's name: its draws go by it.
+    fn name(&self) -> &str;
+
+    /// Lets it add its columns, with a call made for data ([`crate::boundary::CallOptions::data`]).
+    ///
+    /// # Errors
+    /// The plugin's error.
+    fn collate(&self, call: &Arc<Call>, collation: &Collation) -> Result<()>;
 }
 
 /// A column in plain memory that a plugin added.

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use experiment::Experiment;
-use modality_text::{
-    Document, Format, Label, LabelKind, SourceSettings, TextUnit, Tokenizer, documents, source_files,
-};
+use modality_text::{Document, Format, Label, LabelKind, SourceSettings, TextUnit, Tokenizer, documents, source_files};
 use serde_json::{Value as Json, json};
 
 use super::batches::{self, Amount};
@@ -126,8 +124,11 @@ fn looked_at(arguments: &InspectArguments) -> Result<(Vec<PathBuf>, SourceSettin
         let experiment = Experiment::load(file, &overrides)?;
         let Some(text) = experiment.data.text() else {
             let header = experiment.data.header();
-            return Err(Error::new("config/modality", format!("`{}` learns from `{header}`, not from text", file.display()))
-                .with_help("its batches can be looked at: add `--batches 1`"));
+            return Err(Error::new(
+                "config/modality",
+                format!("`{}` learns from `{header}`, not from text", file.display()),
+            )
+            .with_help("its batches can be looked at: add `--batches 1`"));
         };
         return Ok((source_files(&text.files, &source_settings(text))?, source_settings(text)));
     }

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod eval;
 mod generate;
+mod measured;
 mod plugins;
 mod profile;
 mod run;
@@ -62,9 +63,9 @@ impl Common {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train an experiment.
+    /// Train an experiment, or measure one with an `[evaluator]`.
     Run(run::RunArguments),
-    /// Evaluate a run's checkpoint on its held-out data; fill gaps in sentences.
+    /// Evaluate a run's checkpoint on its held-out data, or with an evaluator; fill gaps in sentences.
     Eval(eval::EvalArguments),
     /// Continue texts with a run's causal model.
     Generate(generate::GenerateArguments),

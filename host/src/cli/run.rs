@@ -1,4 +1,4 @@
-//! `lacuna run FILE`: trains an experiment.
+//! `lacuna run FILE`: trains an experiment, or measures one with `[evaluator]`.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use experiment::Experiment;
 use records::RunFolder;
 use serde_json::json;
 
-use super::{Common, Outcome, print_json, profile};
+use super::{Common, Outcome, measured, print_json, profile};
 use crate::error::{Error, Result};
 use crate::signals::StopFlag;
 use crate::train::{Ended, Finished, RunOptions, train};
@@ -47,7 +47,12 @@ pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Outcome> 
         command: std::env::args().collect(),
     };
     let finished = train(experiment, &common.catalogue(), &options)?;
-    if common.json {
+    if let Some(measured) = &finished.measured {
+        measured::print(common, measured, &json!({ "run": finished.folder, "seconds": finished.seconds }));
+        if !common.json {
+            println!("run     {}", finished.folder.display());
+        }
+    } else if common.json {
         print_json(&to_json(&finished));
     } else {
         print(&finished);

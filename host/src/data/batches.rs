@@ -9,7 +9,7 @@ use compute::layout::Layout;
 use records::{Dtype, TensorBytes};
 
 use super::source::SharedSource;
-use crate::boundary::{AddedColumn, Call, CallOptions, Collation, Object, ObjectiveInstance, Sample, batch_on_device};
+use crate::boundary::{AddedColumn, Call, CallOptions, Collation, Collator, Object, Sample, batch_on_device};
 use crate::error::{Error, Result};
 use crate::train::file_dtype;
 
@@ -103,15 +103,15 @@ impl StepBatch {
 #[derive(Clone)]
 pub struct BatchMaker {
     samples: SharedSource,
-    objective: Arc<ObjectiveInstance>,
+    collator: Arc<dyn Collator>,
     seed: u64,
 }
 
 impl BatchMaker {
-    /// Batches of `samples`, collated by `objective`; draws are keyed by `seed`.
+    /// Batches of `samples`, collated by an objective or evaluator; draws are keyed by `seed`.
     #[must_use]
-    pub fn new(samples: SharedSource, objective: Arc<ObjectiveInstance>, seed: u64) -> Self {
-        Self { samples, objective, seed }
+    pub fn new(samples: SharedSource, collator: Arc<dyn Collator>, seed: u64) -> Self {
+        Self { samples, collator, seed }
     }
 
     /// The step batches `first..last`, made ahead by `threads` data threads.
@@ -174,8 +174,8 @@ impl BatchMaker {
         }
         let ids: Vec<u64> = samples.iter().map(|sample| sample.id).collect();
         let layout = Layout::new(&lengths, &ids)?.with_sequences(sequences)?;
-        let collation = Collation::new(samples, self.seed, self.objective.name(), epoch);
-        self.objective.collate(&Call::new(CallOptions::data(self.seed)), &collation)?;
+        let collation = Collation::new(samples, self.seed, self.collator.name(), epoch);
+        self.collator.collate(&Call::new(CallOptions::data(self.seed)), &collation)?;
         let of_samples = self.samples.batch_columns();
         let mut columns = of_samples
             .iter()

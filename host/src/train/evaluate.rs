@@ -129,6 +129,7 @@ impl Evaluator {
             means.for_each(|(name, (_, sum, count))| meters.add(&format!("loss/{name}"), *sum, *count));
         }
         let (mut metrics, items) = (meters.take(), items.finish()?);
+        let items = Some(items).filter(|items| !items.columns.is_empty());
         if let Some(items) = &items {
             let figures = objective.figures(&Call::new(options.clone()), items)?;
             // A figure over all samples says more than the mean of batches that goes by its name.

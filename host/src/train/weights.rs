@@ -11,6 +11,15 @@ use super::checkpoint::saved;
 use super::session::OBJECTIVE;
 use crate::error::{Error, Result};
 
+/// What becomes of heads that a file lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heads {
+    /// They begin with initial weights, and that is told: there will be training.
+    MayBeginAnew,
+    /// That is an error.
+    AllThere,
+}
+
 /// Loads the weights of every role whose section names some.
 ///
 /// A role's own weights have to be there, all of them, in their shapes. Its heads are taken along where the file has them in
@@ -18,11 +27,11 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// When the file can't be read, lacks a weight, holds one that the model does not have, or has one in another shape.
-pub(super) fn load_weights(experiment: &Experiment, weights: &Weights) -> Result<()> {
+pub(super) fn load_weights(experiment: &Experiment, weights: &Weights, heads: Heads) -> Result<()> {
     for model in &experiment.models {
         if let Some(path) = &model.weights {
             let file = if path.is_dir() { path.join("checkpoints/last/model.safetensors") } else { path.clone() };
-            load_role(model, &file, weights)?;
+            load_role(model, &file, weights, heads)?;
         }
     }
     let loaded = |name: &str| {
@@ -32,7 +41,7 @@ pub(super) fn load_weights(experiment: &Experiment, weights: &Weights) -> Result
     super::shared::differences(weights, loaded)
 }
 
-fn load_role(model: &Model, file: &Path, weights: &Weights) -> Result<()> {
+fn load_role(model: &Model, file: &Path, weights: &Weights, wanted: Heads) -> Result<()> {
     let (below, heads) = (format!("{}.", model.role), format!("{OBJECTIVE}.{}.", model.role));
     let file_of_tensors = TensorFile::open(file)?;
     let mut state = saved(file_of_tensors.tensors()?)?;
@@ -79,8 +88,17 @@ fn load_role(model: &Model, file: &Path, weights: &Weights) -> Result<()> {
         let text = format!("holds {} weights that the model does not have, first `{name}`", report.unexpected.len());
         return Err(fault(text));
     }
-    if !anew.is_empty() {
-        eprintln!("`{}` has no fitting {}: they begin anew", file.display(), anew.join(", "));
+    match (anew.is_empty(), wanted) {
+        (true, _) => {}
+        (false, Heads::MayBeginAnew) => {
+            eprintln!("`{}` has no fitting {}: they begin anew", file.display(), anew.join(", "));
+        }
+        // Figures of initial weights would pass for the model's.
+        (false, Heads::AllThere) => {
+            let text = format!("`{}` has no fitting {} for the role `{}`", file.display(), anew.join(", "), model.role);
+            return Err(Error::new("run/weights", text)
+                .with_help("measure weights of a run that trained this head, or use an evaluator that needs none"));
+        }
     }
     Ok(())
 }
