@@ -11,6 +11,7 @@ pub mod decode;
 pub mod error;
 pub mod fill;
 pub mod loader;
+pub mod models;
 pub mod progress;
 pub mod scaffold;
 pub mod signals;

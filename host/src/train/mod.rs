@@ -21,7 +21,7 @@ mod shared;
 mod step;
 mod weights;
 
-pub(crate) use checkpoint::file_dtype;
+pub(crate) use checkpoint::{EMA as AVERAGES, file_dtype};
 pub use checkpoint::saved;
 pub use evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
 pub use guards::{Guards, MOST_EMPTY_STEPS};
@@ -34,4 +34,5 @@ pub use phases::PhaseOptimizer;
 pub use report::write_report;
 pub use run::{Ended, Finished, Profile, RunOptions, train};
 pub use session::Session;
+pub(crate) use session::{OBJECTIVE, folder_names};
 pub use step::{StepReport, Stepper};

@@ -27,9 +27,10 @@ use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, Ro
 use crate::data::{BatchMaker, RunData, StepBatch, TextData};
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Found, Plugin};
+use crate::models::fit_vocabulary;
 
 /// Where the objective's own weights, and those of heads, lie among the names.
-pub(super) const OBJECTIVE: &str = "objective";
+pub(crate) const OBJECTIVE: &str = "objective";
 
 /// A run made ready.
 pub struct Session {
@@ -71,7 +72,8 @@ impl Session {
             load_provider(&experiment, name::OBJECTIVE, catalogue, &mut plugins)?;
         let roles = Arc::new(RoleTable::new(load_families(&experiment, catalogue, &mut plugins)?));
         let device = compute::device::device(&device_name(experiment.run.device))?;
-        let data = RunData::prepare(&experiment.data, on_progress)?;
+        let mut data = RunData::prepare(&experiment.data, on_progress)?;
+        data.facts = fit_vocabulary(&experiment, &data)?;
         let seed = experiment.run.seed;
         let (weights, log) = (Arc::new(Weights::new(seed, &device)), PluginLog::default());
         let context = Arc::new(Context {
@@ -373,7 +375,8 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-fn folder_names(folder: &Path) -> String {
+/// What a folder holds, in words.
+pub(crate) fn folder_names(folder: &Path) -> String {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .map(|entries| entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
         .unwrap_or_default();

@@ -223,7 +223,7 @@ pub(crate) fn schema() -> Schema {
             Field::new(
                 "tokenizer",
                 Text,
-                "`bytes`, the path of a Hugging Face `tokenizer.json`, or `train:wordpiece`, `train:bpe`, `train:unigram` to train one on \
+                "`bytes`, the path of a Hugging Face `tokenizer.json` or of a run or model folder that holds one, or `train:wordpiece`, `train:bpe`, `train:unigram` to train one on \
                  the training documents.",
             )
             .or("bytes"),
@@ -279,7 +279,11 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataText,
         }
     }
     if !BUILT_IN.contains(&tokenizer.as_str()) {
-        let found = places.find(&tokenizer, &checked.source("tokenizer"))?;
+        let mut found = places.find(&tokenizer, &checked.source("tokenizer"))?;
+        if found.is_dir() {
+            let inside = format!("{}/tokenizer.json", tokenizer.trim_end_matches('/'));
+            found = places.find(&inside, &checked.source("tokenizer"))?;
+        }
         checked.values.insert("tokenizer".into(), text_of(&found));
     }
     if let Some(cache) = checked.text("cache") {
