@@ -29,6 +29,7 @@ mod provenance;
 mod report;
 mod retention;
 mod run_folder;
+mod stream;
 mod tensors;
 
 pub use atomic::write_atomic;
@@ -46,4 +47,5 @@ pub use report::{Body, Card, Report, Section, Span, Table, Tone};
 pub use retention::Retention;
 pub use run_folder::RunFolder;
 pub use safetensors::Dtype;
+pub use stream::TensorWriter;
 pub use tensors::{TensorBytes, TensorFile, write_tensors};

@@ -9,7 +9,10 @@ mod data;
 mod demo;
 mod doctor;
 mod eval;
+mod export;
+mod features;
 mod generate;
+mod import;
 mod measured;
 mod plugins;
 mod profile;
@@ -67,8 +70,14 @@ enum Command {
     Run(run::RunArguments),
     /// Evaluate a run's checkpoint on its held-out data, or with an evaluator; fill gaps in sentences.
     Eval(eval::EvalArguments),
-    /// Continue texts with a run's causal model.
+    /// Continue texts with the causal model of a run or model folder.
     Generate(generate::GenerateArguments),
+    /// Make a model folder out of a Hugging Face folder, with a report of every key.
+    Import(import::ImportArguments),
+    /// Make a Hugging Face folder out of a run's model or a model folder.
+    Export(export::ExportArguments),
+    /// Hidden states, logits and pooled embeddings of texts or token ids, into a safetensors file.
+    Features(features::FeaturesArguments),
     /// What is installed; details of one plugin; write a new one; check one.
     Plugins(plugins::PluginsArguments),
     /// Look at a data set; tokenise it to memory-mapped shards.
@@ -92,6 +101,9 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(&common, &run),
         Command::Eval(eval) => eval::run(&common, &eval),
         Command::Generate(generate) => generate::run(&common, &generate),
+        Command::Import(import) => import::run(&common, &import),
+        Command::Export(export) => export::run(&common, &export),
+        Command::Features(features) => features::run(&common, &features),
         Command::Plugins(plugins) => plugins::run(&common, &plugins),
         Command::Data(data) => data::run(&common, &data),
         Command::Verify(verify) => verify::run(&common, &verify),
