@@ -283,8 +283,13 @@ fn role_entry(
 /// Loads the weights of the model in a role, all of them and no other.
 fn load_model(weights: &Weights, role: &str, tensors: &ModelTensors) -> Result<()> {
     let below = format!("{role}.");
-    let state: BTreeMap<String, Saved> =
+    let mut state: BTreeMap<String, Saved> =
         tensors.model.iter().map(|(name, saved)| (format!("{below}{name}"), saved.clone())).collect();
+    for weight in weights.all().iter().filter(|weight| weight.is_tied()) {
+        if let Some(saved) = state.remove(weight.name()) {
+            state.entry(weight.owner().name().to_owned()).or_insert(saved);
+        }
+    }
     let report = weights.load_state(&state, false)?;
     let missing: Vec<&String> = report.missing.iter().filter(|name| name.starts_with(&below)).collect();
     let fault = |count: usize, what: &str, first: &str| misfit(&tensors.file, &format!("{what} {count} weights, first {first}"));

@@ -9,7 +9,7 @@ use records::{Checkpoint, TensorFile};
 use super::folder::{MODEL_FILE, WEIGHTS_FILE};
 use super::stored::Pick;
 use crate::error::{Error, Result};
-use crate::train::{AVERAGES, OBJECTIVE, saved};
+use crate::train::{AVERAGES, OBJECTIVE, materialise, saved};
 
 /// The kinds of heads: what their names begin with.
 pub const HEAD_KINDS: [&str; 4] = ["tokens", "classes", "scalar", "values"];
@@ -45,7 +45,9 @@ impl ModelTensors {
         if path.is_dir() {
             return Self::of_run(path, role, pick);
         }
-        let state = saved(TensorFile::open(path)?.tensors()?)?;
+        let file = TensorFile::open(path)?;
+        let mut state = saved(file.tensors()?)?;
+        materialise(&mut state, &file.metadata())?;
         // A run's file holds all roles under their names; a family's own file holds bare names.
         let wanted = pick.role.as_deref().unwrap_or(role);
         if state.keys().any(|name| name.starts_with(&format!("{wanted}."))) {
@@ -60,7 +62,8 @@ impl ModelTensors {
         let checkpoint = super::stored::checkpoint(run, &pick.checkpoint)?;
         let file = checkpoint.join(WEIGHTS_FILE);
         let checkpoint = Checkpoint::open(&checkpoint)?;
-        let mut state = saved(checkpoint.model()?.tensors()?)?;
+        let weights = checkpoint.model()?;
+        let mut state = saved(weights.tensors()?)?;
         state.extend(saved(checkpoint.buffers()?)?);
         if pick.averaged {
             let optimizer = checkpoint.optimizer()?;
@@ -74,6 +77,7 @@ impl ModelTensors {
                 }
             }
         }
+        materialise(&mut state, &weights.metadata())?;
         Ok(Self::of_role(state, file, &role, &roles))
     }
 

@@ -35,4 +35,5 @@ pub use report::write_report;
 pub use run::{Ended, Finished, Profile, RunOptions, train};
 pub use session::Session;
 pub(crate) use session::{OBJECTIVE, folder_names};
+pub(crate) use shared::materialise;
 pub use step::{StepReport, Stepper};
