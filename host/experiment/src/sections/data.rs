@@ -56,6 +56,8 @@ pub struct DataText {
     pub tokenizer: Tokenizer,
     /// Entries of a vocabulary trained by this run.
     pub vocabulary_size: usize,
+    /// At least so many sentinel tokens, added where the tokenizer has fewer.
+    pub sentinels: usize,
     /// Lower-case the text before a tokenizer is trained on it and before it is encoded.
     pub lowercase: bool,
     /// Tokens of a row, special ones included.
@@ -228,6 +230,7 @@ pub(crate) fn schema() -> Schema {
             )
             .or("bytes"),
             Field::new("vocabulary_size", Integer, "Entries of a vocabulary that this run trains.").or(8192).at_least(2.0).at_most(16_777_216.0),
+            Field::new("sentinels", Integer, "At least so many tokens `<extra_id_0>`, `<extra_id_1>`, … that stand for gaps; added where the tokenizer has fewer.").or(0).at_least(0.0).at_most(65536.0),
             Field::new("lowercase", Bool, "Lower-case the text first.").or(false),
             Field::new("length", Integer, "Tokens of a row, special ones included; longer documents are cut into pieces.")
                 .or(128)

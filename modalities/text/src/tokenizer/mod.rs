@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use tokenizers::DecoderWrapper;
+use tokenizers::{AddedToken, DecoderWrapper};
 
 pub use train::TokenizerKind;
 pub use vocabulary::Vocabulary;
@@ -102,6 +102,23 @@ impl Tokenizer {
         let mut tokenizer = Self { inner, is_bytes: false, vocabulary, roles: None, json: OnceLock::new() };
         tokenizer.is_bytes = tokenizer.vocabulary.size == bytes::SIZE && tokenizer.to_json()? == bytes::canonical();
         Ok(tokenizer)
+    }
+
+    /// The same tokenizer with at least `count` sentinels, `<extra_id_0>` and on, each a special token; those that it lacks
+    /// get ids past the others.
+    ///
+    /// # Errors
+    /// The tokenizer cannot be written as JSON.
+    pub fn with_sentinels(self, count: usize) -> Result<Self> {
+        let have = self.vocabulary.sentinels.len();
+        if have >= count {
+            return Ok(self);
+        }
+        let mut inner = self.inner;
+        let missing: Vec<_> =
+            (have..count).map(|number| AddedToken::from(vocabulary::sentinel(number), true)).collect();
+        inner.add_special_tokens(missing).map_err(|error| Error::Tokenizer { path: None, reason: error.to_string() })?;
+        Self::new(inner)
     }
 
     /// The compact JSON text, which [`Tokenizer::from_json`] reads; equal tokenizers give equal bytes.
