@@ -17,4 +17,5 @@ pub mod models;
 pub mod progress;
 pub mod scaffold;
 pub mod signals;
+pub mod study;
 pub mod train;

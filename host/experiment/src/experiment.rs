@@ -76,7 +76,7 @@ impl Experiment {
     /// [`Error`] of any kind, with its place; the first fault in the order of the reference page.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, Error> {
         let path = path.as_ref();
-        Self::from_text(&read(path)?, path, overrides)
+        Self::from_text(&read(path, "an experiment file, such as `plugins/mlm/experiments/tiny.toml`")?, path, overrides)
     }
 
     /// As [`Experiment::load`] with the text at hand; `path` names it in places and is where relative paths start.
@@ -167,7 +167,8 @@ impl Experiment {
     }
 }
 
-fn read(path: &Path) -> Result<String, Error> {
+/// The text of an experiment or study file; `wanted` says which, with an example.
+pub(crate) fn read(path: &Path, wanted: &str) -> Result<String, Error> {
     let refuse = |reason: &str, remedy: &str| Error::File {
         path: visible(&path.display().to_string()),
         reason: reason.into(),
@@ -176,7 +177,7 @@ fn read(path: &Path) -> Result<String, Error> {
     };
     let about = std::fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            refuse("there is no such file", "name an experiment file, such as `plugins/mlm/experiments/tiny.toml`")
+            refuse("there is no such file", &format!("name {wanted}"))
         }
         _ => refuse(&error.to_string(), "look at the path and its permissions"),
     })?;
@@ -197,8 +198,8 @@ fn refuse_unknown_sections(root: &Table) -> Result<(), Error> {
     };
     for (name, node) in &root.entries {
         match name.as_str() {
-            "sweep" => return not_yet("`[sweep]`", "run the file once for each value, with an override", node),
-            "stage" => return not_yet("`[[stage]]`", "give each stage a file of its own and run them in turn", node),
+            "sweep" => return not_yet("`[sweep]`", "write a study file with `grid = …` and run it with `lacuna sweep`", node),
+            "stage" => return not_yet("`[[stage]]`", "give each stage a file of its own and name them in a study file", node),
             "objective" if matches!(node.content, Content::List(_)) => {
                 return not_yet("mixing objectives, `[[objective]]`,", "choose one: `[objective]`", node);
             }
@@ -233,7 +234,7 @@ fn whole_file(source: &Source) -> Source {
     }
 }
 
-fn misplaced(name: &str, header: &str, node: &Node) -> Error {
+pub(crate) fn misplaced(name: &str, header: &str, node: &Node) -> Error {
     let kind = if header.starts_with("[[") { "a list of sections" } else { "a section" };
     Error::Type {
         what: "the experiment".into(),

@@ -30,6 +30,7 @@ mod report;
 mod retention;
 mod run_folder;
 mod stream;
+pub mod statistics;
 mod tensors;
 
 pub use atomic::write_atomic;
@@ -43,7 +44,9 @@ pub use error::{Error, Result};
 pub use items::{ItemRow, ItemValue, read_items, write_items};
 pub use metrics::{MetricsWriter, Row, Rows, Torn, parse_rows, read_rows};
 pub use provenance::{FileFacts, Provenance, Resumption, hash_file, utc_text};
-pub use report::{Body, Card, Report, Section, Span, Table, Tone};
+pub use report::{
+    Body, Card, Page, Report, Section, Span, Table, Tone, count, difference, duration, figure, short,
+};
 pub use retention::Retention;
 pub use run_folder::RunFolder;
 pub use safetensors::Dtype;

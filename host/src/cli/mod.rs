@@ -17,6 +17,7 @@ mod measured;
 mod plugins;
 mod profile;
 mod run;
+mod sweep;
 mod verify;
 
 use std::path::PathBuf;
@@ -62,6 +63,12 @@ impl Common {
     pub(crate) fn catalogue(&self) -> Catalogue {
         Catalogue::read(&SearchPath::standard(&self.plugin_dir))
     }
+
+    /// The given folders with plugins as absolute paths, for children that may work elsewhere.
+    pub(crate) fn plugin_dirs(&self) -> Result<Vec<PathBuf>> {
+        let absolute = |path: &PathBuf| std::path::absolute(path).map_err(|error| Error::file(path, &error));
+        self.plugin_dir.iter().map(absolute).collect()
+    }
 }
 
 #[derive(Subcommand)]
@@ -84,6 +91,10 @@ enum Command {
     Data(data::DataArguments),
     /// Replay a run from its record and compare every byte.
     Verify(verify::VerifyArguments),
+    /// Run every arm, task and seed of a study, from where it stopped.
+    Sweep(sweep::SweepArguments),
+    /// Run a shipped study and hold its figures against the paper's claim.
+    Reproduce(sweep::ReproduceArguments),
     /// Put two or more runs side by side.
     Compare(compare::CompareArguments),
     /// Devices, plugins, versions, and what is missing.
@@ -107,6 +118,8 @@ pub fn main() -> ExitCode {
         Command::Plugins(plugins) => plugins::run(&common, &plugins),
         Command::Data(data) => data::run(&common, &data),
         Command::Verify(verify) => verify::run(&common, &verify),
+        Command::Sweep(study) => sweep::run(&common, &study),
+        Command::Reproduce(study) => sweep::reproduce(&common, &study),
         Command::Compare(compare) => compare::run(&common, &compare),
         Command::Doctor => doctor::run(&common),
         Command::Demo(demo) => demo::run(&common, &demo),

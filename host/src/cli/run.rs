@@ -30,16 +30,23 @@ pub(crate) struct RunArguments {
     /// Measure the time of each operation and print it by operation at the end.
     #[arg(long)]
     profile: bool,
+    /// Stop, saved and resumable, when standard input ends: for programs that start runs.
+    #[arg(long, hide = true)]
+    stop_with_input: bool,
 }
 
 pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Outcome> {
     let started = Instant::now();
     let experiment = load(arguments)?;
+    let stop = StopFlag::on_signals()
+        .map_err(|error| Error::new("run/signals", format!("cannot listen for signals: {error}")))?;
+    if arguments.stop_with_input {
+        stop.raise_when_input_ends();
+    }
     let options = RunOptions {
         out: arguments.out.clone(),
         resume: arguments.resume,
-        stop: StopFlag::on_signals()
-            .map_err(|error| Error::new("run/signals", format!("cannot listen for signals: {error}")))?,
+        stop,
         report: true,
         until: None,
         started,

@@ -1,6 +1,5 @@
 //! Two or more runs side by side: final and best values, paired differences, settings that differ.
 
-mod bootstrap;
 mod render;
 mod settings;
 
@@ -14,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Row;
 use crate::report::{curve, metric_names, splits};
 use crate::run_folder::RunFolder;
+use crate::statistics;
 pub use settings::SettingDifference;
 
 /// What a comparison reads of a run.
@@ -214,8 +214,8 @@ fn difference(first: &[(f64, f64)], this: &[(f64, f64)], split: &str, metric: &s
     let key = philox::Key::root(0).stream("bootstrap").stream(split).stream(metric);
     Some(Difference {
         points: finite.len(),
-        mean: bootstrap::mean(&finite),
-        interval: if split == "train" { None } else { bootstrap::interval(&finite, key) },
+        mean: statistics::mean(&finite),
+        interval: if split == "train" { None } else { statistics::interval(&finite, key) },
         only_first: first.len() - matching,
         only_this: this.len() - matching,
     })

@@ -52,7 +52,9 @@ impl Table {
         cells.next().is_some_and(starts) && cells.all(starts)
     }
 
-    pub(crate) fn to_markdown(&self) -> String {
+    /// The table as Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
         let cell =
             |text: &String| text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ");
         let line = |cells: &[String]| format!("| {} |\n", cells.iter().map(cell).collect::<Vec<_>>().join(" | "));
@@ -66,7 +68,9 @@ impl Table {
         text
     }
 
-    pub(crate) fn to_terminal(&self) -> String {
+    /// The table in columns of spaces.
+    #[must_use]
+    pub fn to_terminal(&self) -> String {
         let lines: Vec<&Vec<String>> = std::iter::once(&self.header).chain(&self.rows).collect();
         let width = |column: usize| {
             lines.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
