@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use experiment::Study;
-use records::duration;
+use records::{Table, duration};
 use serde_json::json;
 
+use super::compare::Form;
 use super::{Common, Outcome, print_json};
 use crate::error::{Error, Result};
 use crate::signals::StopFlag;
@@ -33,6 +34,8 @@ pub(crate) struct SweepArguments {
     study: PathBuf,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    form: Form,
 }
 
 #[derive(Args)]
@@ -56,6 +59,12 @@ pub(super) fn run(common: &Common, arguments: &SweepArguments) -> Result<Outcome
     }
     if common.json {
         print_json(&swept.summary());
+    } else if arguments.form.markdown {
+        tables(&swept, Table::to_markdown);
+    } else if arguments.form.latex {
+        tables(&swept, Table::to_latex);
+    } else if arguments.form.csv {
+        print!("{}", swept.scores.as_ref().map(|scores| scores.standing(&swept.study).to_csv()).unwrap_or_default());
     } else {
         print!("{}", swept.to_terminal());
     }
@@ -85,6 +94,13 @@ pub(super) fn reproduce(common: &Common, arguments: &ReproduceArguments) -> Resu
         print!("{}", swept.to_terminal());
     }
     Ok(Outcome::Done)
+}
+
+fn tables(swept: &Swept, form: fn(&Table) -> String) {
+    swept.tables().iter().for_each(|table| println!("{}", form(table)));
+    if let Some(scores) = &swept.scores {
+        print!("{}", form(&scores.standing(&swept.study).pairs()));
+    }
 }
 
 fn list(common: &Common) -> Result<Outcome> {

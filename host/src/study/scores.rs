@@ -2,7 +2,7 @@
 
 use experiment::{Better as Way, Metric, Study, Task, suggest};
 use records::statistics::{deviation, mean};
-use records::{Better, RunFolder};
+use records::{Better, ItemScores, Measured, RunData, RunFolder, Standing, Test};
 use serde_json::Value as Json;
 
 use super::folder::StudyFolder;
@@ -27,6 +27,8 @@ pub struct Score {
     pub seconds: f64,
     /// The folder of its last run.
     pub run: std::path::PathBuf,
+    /// The figure of each item, where the run kept them.
+    pub items: Option<ItemScores>,
 }
 
 /// An arm on a task.
@@ -91,6 +93,26 @@ impl Scores {
             }
         }
         Ok(Self { seeds: seeds.to_vec(), rows })
+    }
+
+    /// The arms on the tasks: means, every pair tested, ranks.
+    #[must_use]
+    pub fn standing(&self, study: &Study) -> Standing {
+        let tasks: Vec<Option<&Task>> =
+            if study.tasks.is_empty() { vec![None] } else { study.tasks.iter().map(Some).collect() };
+        let measured = |row: &Row| Measured {
+            values: row.scores.iter().map(|score| (score.seed, score.value)).collect(),
+            items: row.scores.iter().filter_map(|score| Some((score.seed, score.items.clone()?))).collect(),
+            tokens: Some(mean(&row.scores.iter().map(|score| score.tokens as f64).collect::<Vec<_>>())),
+            seconds: Some(mean(&row.scores.iter().map(|score| score.seconds).collect::<Vec<_>>())),
+        };
+        let on = |(at, task): (usize, &Option<&Task>)| records::Task {
+            name: task.map_or_else(|| study.metric.to_string(), |task| task.name.clone()),
+            better: better_of(study, *task).ok(),
+            systems: (0..study.arms.len()).map(|arm| self.row(arm, task.map(|_| at)).map(measured)).collect(),
+        };
+        let tasks: Vec<records::Task> = tasks.iter().enumerate().map(on).collect();
+        Standing::of(study.arms.iter().map(|arm| arm.name.clone()).collect(), &tasks, Test::Auto)
     }
 
     /// An arm on a task.
@@ -160,8 +182,9 @@ fn score(study: &Study, plan: &Plan, cell: &Cell, metric: &Metric, folder: &Stud
     let result = folder.finished(&plan.runs[last]).unwrap_or_default();
     let run = folder.run(&plan.runs[last]);
     let value = read(metric, &run, &result)?;
+    let items = RunData::read(&run)?.items.remove(&metric.to_string());
     let chosen_by = study.select.as_ref().map(|select| read(select, &run, &result)).transpose()?;
-    Ok(Score { seed: cell.seed, value, chosen_by, tokens, seconds, run })
+    Ok(Score { seed: cell.seed, value, chosen_by, tokens, seconds, run, items })
 }
 
 /// The last row of the split that has the key.

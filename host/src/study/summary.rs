@@ -1,7 +1,7 @@
 //! A study's result for the terminal, for programs and for its folder.
 
 use experiment::Study;
-use records::{Table, difference, duration, figure, short};
+use records::{Table, difference, duration};
 use serde_json::{Value as Json, json};
 
 use super::folder::StudyFolder;
@@ -61,39 +61,17 @@ impl Swept {
         all
     }
 
-    /// The figures of each arm, as a table.
+    /// The figures of each arm on each task, and what the grid chose for them.
     #[must_use]
-    pub fn table(&self) -> Table {
-        let study = &self.study;
-        let several = !study.tasks.is_empty();
-        let mut header = vec!["arm".to_owned()];
-        if several {
-            header.extend(["task".to_owned(), "metric".into()]);
+    pub fn tables(&self) -> Vec<Table> {
+        let Some(scores) = &self.scores else { return Vec::new() };
+        let mut tables = vec![scores.standing(&self.study).figures()];
+        if self.study.select.is_some() {
+            let mut chosen = Table::new(["arm", "chosen settings"]);
+            scores.rows.iter().for_each(|row| chosen.push([&arm_name(&self.study, row), &row.chosen.join(" ")]));
+            tables.push(chosen);
         }
-        let figure_name = if several { "figure".to_owned() } else { study.metric.to_string() };
-        header.extend([figure_name, "± sd".into(), "seeds".into(), "tokens".into(), "seconds".into()]);
-        let choosing = study.select.is_some();
-        if choosing {
-            header.push("chosen".into());
-        }
-        let rows = self.scores.iter().flat_map(|scores| &scores.rows).map(|row| {
-            let mut cells = vec![study.arms[row.arm].name.clone()];
-            if let Some(task) = row.task.map(|task| &study.tasks[task]) {
-                cells.extend([task.name.clone(), metric_of(study, Some(task)).to_string()]);
-            }
-            cells.extend([
-                figure(row.mean()),
-                row.deviation().map_or("—".into(), figure),
-                row.scores.len().to_string(),
-                short(mean_of(row, |score| score.tokens as f64), 3),
-                format!("{:.1}", mean_of(row, |score| score.seconds)),
-            ]);
-            if choosing {
-                cells.push(row.chosen.join(" "));
-            }
-            cells
-        });
-        Table { header, rows: rows.collect() }
+        tables
     }
 
     /// The result for a terminal.
@@ -108,10 +86,14 @@ impl Swept {
         if let Some(expect) = &study.expect {
             line("expected", &format!("{}  ({})", expect.text, directions(study)));
         }
-        text.push('\n');
-        text.push_str(&self.table().to_terminal());
-        text.push_str("tokens and seconds: mean of a cell, all its stages together\n\n");
+        for table in self.tables() {
+            text.push_str(&format!("\n{}", table.to_terminal()));
+        }
+        text.push_str("* the best, and what is not significantly below it; tokens and seconds: a cell, all its stages\n\n");
         let verdict = self.verdict();
+        if let (None, Some(scores)) = (&verdict, &self.scores) {
+            text.push_str(&format!("{}\n", scores.standing(study).pairs().to_terminal()));
+        }
         for judged in verdict.iter().flat_map(|verdict| &verdict.clauses) {
             text.push_str(&format!("{}\n", judged.to_text()));
         }
@@ -234,8 +216,4 @@ fn lines(study: &Study, scores: &Scores) -> String {
             format!("{line}\n")
         })
         .collect()
-}
-
-fn mean_of(row: &Row, of: impl Fn(&super::Score) -> f64) -> f64 {
-    records::statistics::mean(&row.scores.iter().map(of).collect::<Vec<_>>())
 }

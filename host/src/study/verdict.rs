@@ -159,6 +159,7 @@ mod tests {
             tokens: 0,
             seconds: 0.0,
             run: std::path::PathBuf::new(),
+            items: None,
         };
         let row = |&(arm, task, values): &(usize, Option<usize>, &[f64])| Row {
             arm,

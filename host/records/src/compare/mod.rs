@@ -1,7 +1,10 @@
 //! Two or more runs side by side: final and best values, paired differences, settings that differ.
 
+mod grouped;
 mod render;
 mod settings;
+mod standing;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +17,9 @@ use crate::metrics::Row;
 use crate::report::{curve, metric_names, splits};
 use crate::run_folder::RunFolder;
 use crate::statistics;
+pub use grouped::{Group, GroupedComparison};
 pub use settings::SettingDifference;
+pub use standing::{Cell, ItemPair, ItemScores, LEVEL, Measured, Pair, Standing, Task, TaskStanding, Test};
 
 /// What a comparison reads of a run.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +32,10 @@ pub struct RunData {
     pub metrics: Vec<Row>,
     /// The resolved experiment, each value under its dotted key, written as in TOML.
     pub settings: BTreeMap<String, String>,
+    /// For `SPLIT.METRIC` the score of each item, where the run kept them.
+    pub items: BTreeMap<String, ItemScores>,
+    /// Seconds of training.
+    pub seconds: Option<f64>,
     /// What was odd about its files.
     pub remarks: Vec<String>,
 }
@@ -48,7 +57,8 @@ impl RunData {
         if rows.rows.is_empty() {
             remarks.push(format!("{name}: nothing was measured"));
         }
-        Ok(Self { name, path: folder.into(), metrics: rows.rows, settings, remarks })
+        let seconds = run.trained_seconds()?;
+        Ok(Self { name, path: folder.into(), metrics: rows.rows, settings, items: BTreeMap::new(), seconds, remarks })
     }
 }
 

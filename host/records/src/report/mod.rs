@@ -2,7 +2,9 @@
 
 mod chart;
 mod format;
+mod export;
 mod page;
+mod spread;
 
 use std::fmt::Write;
 
@@ -11,6 +13,7 @@ use chart::{Series, Style, smooth};
 pub(crate) use format::title;
 pub use format::{count, difference, duration, figure, short};
 pub use page::Table;
+pub use spread::spread_chart;
 pub(crate) use page::{escape, page, section};
 
 use crate::better::Better;
@@ -233,7 +236,7 @@ impl Report<'_> {
                 if metric == "loss" {
                     series.extend(curves(BASELINE, Some("unigram"), splits.len()));
                 }
-                let chart = Chart { title: title(&metric), wide: wide_loss && metric == "loss", series };
+                let chart = Chart { title: title(&metric), wide: wide_loss && metric == "loss", series, bands: Vec::new() };
                 html.push_str(&chart.to_html().unwrap_or_default());
             }
         }
