@@ -1,6 +1,7 @@
 //! Two or more runs side by side: final and best values, paired differences, settings that differ.
 
 mod grouped;
+mod items;
 mod render;
 mod settings;
 mod standing;
@@ -58,7 +59,8 @@ impl RunData {
             remarks.push(format!("{name}: nothing was measured"));
         }
         let seconds = run.trained_seconds()?;
-        Ok(Self { name, path: folder.into(), metrics: rows.rows, settings, items: BTreeMap::new(), seconds, remarks })
+        let items = items::scores(&run, &rows.rows)?;
+        Ok(Self { name, path: folder.into(), metrics: rows.rows, settings, items, seconds, remarks })
     }
 }
 
