@@ -27,22 +27,39 @@ fn seeds_are_grouped_tested_and_written_in_every_form() {
         sandbox.run(&arguments).ended(0)
     };
     let table = with(&["--html", "all.html"]);
-    assert!(table.out.contains("valid.loss ↓") && table.out.contains("b better") && table.out.contains("learning_rate"), "{}", table.out);
+    assert!(
+        table.out.contains("valid.loss ↓") && table.out.contains("b better") && table.out.contains("learning_rate"),
+        "{}",
+        table.out
+    );
     let html = std::fs::read_to_string(sandbox.file("all.html")).expect("the report is there");
     assert!(html.contains("class=\"band b1\"") && html.contains("Every pair"), "curves with intervals");
     let json = with(&["--json"]).json();
     assert_eq!(json["groups"].as_array().map(Vec::len), Some(2), "{json}");
     let pair = &json["standing"]["tasks"][0]["pairs"][0];
-    assert_eq!((&pair["seeds"], &pair["conclusive"], &pair["test"]), (&3.into(), &true.into(), &"t over seeds".into()), "{pair}");
-    assert!(pair["p"].as_f64().is_some_and(|p| p < 0.05) && pair["cohen_d"].as_f64().is_some_and(|d| d > 1.0), "{pair}");
+    assert_eq!(
+        (&pair["seeds"], &pair["conclusive"], &pair["test"]),
+        (&3.into(), &true.into(), &"t over seeds".into()),
+        "{pair}"
+    );
+    assert!(
+        pair["p"].as_f64().is_some_and(|p| p < 0.05) && pair["cohen_d"].as_f64().is_some_and(|d| d > 1.0),
+        "{pair}"
+    );
     assert_eq!(json["standing"]["tasks"][0]["cells"][1]["among_best"], true);
     assert!(with(&["--markdown"]).out.contains("| **"));
     assert!(with(&["--latex"]).out.contains("\\begin{tabular}"));
     let csv = with(&["--csv"]).out;
     assert!(csv.starts_with("system,task,mean,sd,runs,tokens,seconds,among_best\na,valid.loss,"), "{csv}");
     // By name, and each run for itself.
-    let named = sandbox.run(&["--json", "compare", "--group", "slow=a1,a2", "--group", "fast=b1,b2", "--test", "permutation"]).ended(0).json();
-    assert_eq!((&named["groups"][1]["name"], &named["standing"]["tasks"][0]["pairs"][0]["p"]), (&"fast".into(), &0.5.into()));
+    let named = sandbox
+        .run(&["--json", "compare", "--group", "slow=a1,a2", "--group", "fast=b1,b2", "--test", "permutation"])
+        .ended(0)
+        .json();
+    assert_eq!(
+        (&named["groups"][1]["name"], &named["standing"]["tasks"][0]["pairs"][0]["p"]),
+        (&"fast".into(), &0.5.into())
+    );
     let single = with(&["--ungrouped", "--json"]).json();
     assert_eq!(single["runs"].as_array().map(Vec::len), Some(6));
     for (arguments, part) in [

@@ -138,7 +138,11 @@ fn a_grid_over_tasks_chooses_and_starts_from_nothing_where_an_arm_has_no_stage()
     assert_eq!(arms[0]["chosen"], serde_json::json!(["optimizer.learning_rate=0.01"]), "{ran}");
     assert_eq!(ran["clauses"][0]["holds"], true, "{ran}");
     let table = sandbox.run(&["sweep", "grid.study.toml"]).ended(0);
-    assert!(table.out.contains("task") && table.out.contains("chosen") && table.out.contains("it holds on"), "{}", table.out);
+    assert!(
+        table.out.contains("task") && table.out.contains("chosen") && table.out.contains("it holds on"),
+        "{}",
+        table.out
+    );
 }
 
 #[test]
@@ -161,7 +165,10 @@ fn a_failing_stage_is_named_and_what_is_done_stays() {
 #[test]
 fn shipped_studies_are_found_by_name_and_judged() {
     let sandbox = Sandbox::new("mlm");
-    sandbox.write("plugins/mlm/experiments/tiny.toml", read(&sandbox.file("tiny.toml")).replace("text.txt", "data/text.txt"));
+    sandbox.write(
+        "plugins/mlm/experiments/tiny.toml",
+        read(&sandbox.file("tiny.toml")).replace("text.txt", "data/text.txt"),
+    );
     sandbox.write("data/text.txt", read(&sandbox.file("text.txt")));
     sandbox.write("plugins/mlm/experiments/small.study.toml", STUDY.replace("long > short", "short > long"));
     let ran = sandbox.run(&["reproduce", "smal"]).ended(2);
@@ -188,7 +195,8 @@ fn the_repositorys_studies_are_whole() {
     let sandbox = Sandbox::new("mlm");
     let mut command = sandbox.command(&["--json", "reproduce", "--list"]);
     let listed = lacuna_tests::Ran::of(command.current_dir(repository())).ended(0).json();
-    let names: Vec<&str> = listed["studies"].as_array().expect("studies").iter().filter_map(|study| study["name"].as_str()).collect();
+    let names: Vec<&str> =
+        listed["studies"].as_array().expect("studies").iter().filter_map(|study| study["name"].as_str()).collect();
     let mut files = Vec::new();
     for plugin in std::fs::read_dir(repository().join("plugins")).expect("plugins").flatten() {
         for file in std::fs::read_dir(plugin.path().join("experiments")).into_iter().flatten().flatten() {
@@ -201,6 +209,9 @@ fn the_repositorys_studies_are_whole() {
     for study in listed["studies"].as_array().expect("studies") {
         let minutes = study["minutes"].as_f64();
         assert!(minutes.is_some_and(|minutes| minutes <= 10.0), "{study}");
-        assert!(study["claim"].as_str().is_some_and(|claim| claim.len() > 20) && study["expect"].is_string(), "{study}");
+        assert!(
+            study["claim"].as_str().is_some_and(|claim| claim.len() > 20) && study["expect"].is_string(),
+            "{study}"
+        );
     }
 }

@@ -76,7 +76,11 @@ impl Experiment {
     /// [`Error`] of any kind, with its place; the first fault in the order of the reference page.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, Error> {
         let path = path.as_ref();
-        Self::from_text(&read(path, "an experiment file, such as `plugins/mlm/experiments/tiny.toml`")?, path, overrides)
+        Self::from_text(
+            &read(path, "an experiment file, such as `plugins/mlm/experiments/tiny.toml`")?,
+            path,
+            overrides,
+        )
     }
 
     /// As [`Experiment::load`] with the text at hand; `path` names it in places and is where relative paths start.
@@ -176,9 +180,7 @@ pub(crate) fn read(path: &Path, wanted: &str) -> Result<String, Error> {
         place: None,
     };
     let about = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            refuse("there is no such file", &format!("name {wanted}"))
-        }
+        std::io::ErrorKind::NotFound => refuse("there is no such file", &format!("name {wanted}")),
         _ => refuse(&error.to_string(), "look at the path and its permissions"),
     })?;
     if about.is_dir() {
@@ -198,8 +200,12 @@ fn refuse_unknown_sections(root: &Table) -> Result<(), Error> {
     };
     for (name, node) in &root.entries {
         match name.as_str() {
-            "sweep" => return not_yet("`[sweep]`", "write a study file with `grid = …` and run it with `lacuna sweep`", node),
-            "stage" => return not_yet("`[[stage]]`", "give each stage a file of its own and name them in a study file", node),
+            "sweep" => {
+                return not_yet("`[sweep]`", "write a study file with `grid = …` and run it with `lacuna sweep`", node);
+            }
+            "stage" => {
+                return not_yet("`[[stage]]`", "give each stage a file of its own and name them in a study file", node);
+            }
             "objective" if matches!(node.content, Content::List(_)) => {
                 return not_yet("mixing objectives, `[[objective]]`,", "choose one: `[objective]`", node);
             }

@@ -40,8 +40,8 @@ pub use checkpoint::{
     newest_good,
 };
 pub use compare::{
-    Cell, Comparison, Difference, Figures, Group, GroupedComparison, ItemPair, ItemScores, LEVEL, Measured, MetricComparison,
-    Pair, RunData, SettingDifference, Standing, Task, TaskStanding, Test,
+    Cell, Comparison, Difference, Figures, Group, GroupedComparison, ItemPair, ItemScores, LEVEL, Measured,
+    MetricComparison, Pair, RunData, SettingDifference, Standing, Task, TaskStanding, Test,
 };
 pub use error::{Error, Result};
 pub use items::{ItemRow, ItemValue, read_items, write_items};

@@ -49,7 +49,10 @@ fn resampling_within_its_own_noise() {
         let theirs = numbers(&case["interval"]);
         // A quantile of 10,000 draws wavers by a few hundredths of a standard error; few values make it jump.
         let error = case["standard_error"].as_f64().unwrap() * if values.len() < 5 { 0.5 } else { 0.13 };
-        assert!((low - theirs[0]).abs() <= error && (high - theirs[1]).abs() <= error, "{low} {high} {theirs:?} ± {error}");
+        assert!(
+            (low - theirs[0]).abs() <= error && (high - theirs[1]).abs() <= error,
+            "{low} {high} {theirs:?} ± {error}"
+        );
     }
 }
 

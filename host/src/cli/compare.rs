@@ -64,7 +64,8 @@ impl From<TestChoice> for records::Test {
 pub(super) fn run(common: &Common, arguments: &CompareArguments) -> Result<Outcome> {
     let runs = arguments.runs.iter().map(|folder| RunData::read(folder)).collect::<records::Result<Vec<_>>>()?;
     let named = arguments.group.iter().map(|text| named_group(text)).collect::<Result<Vec<_>>>()?;
-    let single = |runs: Vec<RunData>| runs.into_iter().map(|run| Group { name: run.name.clone(), runs: vec![run] }).collect();
+    let single =
+        |runs: Vec<RunData>| runs.into_iter().map(|run| Group { name: run.name.clone(), runs: vec![run] }).collect();
     let mut groups: Vec<Group> = if arguments.ungrouped { single(runs.clone()) } else { Group::by_seed(runs.clone()) };
     groups.extend(named);
     // With one run for each and nothing known of single items, their curves are all there is to compare.

@@ -130,7 +130,10 @@ fn list(common: &Common) -> Result<Outcome> {
 /// Settings of the study, and those of its stages.
 fn divided(overrides: &[String]) -> (Vec<String>, Vec<String>) {
     let of_study = |text: &&String| ["study.", "arm.", "task."].iter().any(|start| text.starts_with(start));
-    (overrides.iter().filter(of_study).cloned().collect(), overrides.iter().filter(|text| !of_study(text)).cloned().collect())
+    (
+        overrides.iter().filter(of_study).cloned().collect(),
+        overrides.iter().filter(|text| !of_study(text)).cloned().collect(),
+    )
 }
 
 fn out(options: &Options, study: &Study) -> PathBuf {
@@ -149,7 +152,8 @@ fn through(common: &Common, study: Study, options: &Options) -> Result<Swept> {
 fn through_into(common: &Common, study: Study, options: &Options, out: PathBuf) -> Result<Swept> {
     let (_, overrides) = divided(&options.overrides);
     if let Some(stray) = overrides.iter().find(|text| !text.contains('=')) {
-        return Err(Error::new("config/override", format!("`{stray}` is no setting")).with_help("write it as `section.key=value`"));
+        return Err(Error::new("config/override", format!("`{stray}` is no setting"))
+            .with_help("write it as `section.key=value`"));
     }
     let stop = StopFlag::on_signals()
         .map_err(|error| Error::new("run/signals", format!("cannot listen for signals: {error}")))?;

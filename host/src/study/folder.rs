@@ -31,7 +31,9 @@ impl StudyFolder {
         if before.is_none() {
             refuse_content(path)?;
         }
-        if let Some(other) = before.as_ref().and_then(|before| before["name"].as_str()).filter(|name| *name != study.name) {
+        if let Some(other) =
+            before.as_ref().and_then(|before| before["name"].as_str()).filter(|name| *name != study.name)
+        {
             let text = format!("`{}` holds the study `{other}`, not `{}`", path.display(), study.name);
             return Err(Error::new("run/exists", text).with_help("choose another folder with --out"));
         }
@@ -102,7 +104,8 @@ fn lock(path: &Path) -> Result<File> {
     match opened.try_lock() {
         Err(TryLockError::WouldBlock) => {
             let text = format!("the study in `{}` is being run by another process", path.display());
-            Err(Error::new("run/busy", text).with_help("wait until that has ended, or choose another folder with --out"))
+            Err(Error::new("run/busy", text)
+                .with_help("wait until that has ended, or choose another folder with --out"))
         }
         // Some file systems know no locks; the runs have their own.
         _ => Ok(opened),
@@ -111,11 +114,16 @@ fn lock(path: &Path) -> Result<File> {
 
 fn refuse_content(path: &Path) -> Result<()> {
     let Ok(mut entries) = std::fs::read_dir(path) else { return Ok(()) };
-    let stray = entries.find_map(|entry| entry.ok().map(|entry| entry.file_name()).filter(|name| name != LOCK && name != RUNS));
+    let stray =
+        entries.find_map(|entry| entry.ok().map(|entry| entry.file_name()).filter(|name| name != LOCK && name != RUNS));
     match stray {
         None => Ok(()),
         Some(name) => {
-            let text = format!("the folder `{}` is not empty: it holds `{}`, which is no part of a study", path.display(), name.to_string_lossy());
+            let text = format!(
+                "the folder `{}` is not empty: it holds `{}`, which is no part of a study",
+                path.display(),
+                name.to_string_lossy()
+            );
             Err(Error::new("run/not-empty", text)
                 .with_help("choose a new or empty folder with --out; nothing was changed in this one"))
         }

@@ -17,7 +17,9 @@ pub(super) fn page(swept: &Swept, scores: &Scores) -> String {
         cards.push(card("Verdict", verdict.words().into(), note));
         let mut table = Table::new(["clause", "left − right", "95 % interval", "holds", "because"]);
         for judged in &verdict.clauses {
-            let interval = judged.interval.map_or("—".into(), |(low, high)| format!("[{}, {}]", difference(low), difference(high)));
+            let interval = judged
+                .interval
+                .map_or("—".into(), |(low, high)| format!("[{}, {}]", difference(low), difference(high)));
             let holds = if judged.holds { "yes" } else { "no" };
             table.push([&judged.text, &difference(judged.mean), &interval, holds, &judged.because]);
         }
@@ -34,11 +36,15 @@ pub(super) fn page(swept: &Swept, scores: &Scores) -> String {
     }
     let charts = charts(swept, scores);
     if !charts.is_empty() {
-        sections.push(Section { title: "Curves".into(), body: Body::Html(format!("<div class=\"charts\">{charts}</div>")) });
+        sections.push(Section {
+            title: "Curves".into(),
+            body: Body::Html(format!("<div class=\"charts\">{charts}</div>")),
+        });
     }
     sections.push(Section { title: "Every pair".into(), body: Body::Table(scores.standing(study).pairs()) });
     sections.push(Section { title: "Each cell".into(), body: Body::Table(cells(swept, scores)) });
-    let subtitle = if study.claim.is_empty() { directions(study) } else { format!("{} · {}", study.claim, directions(study)) };
+    let subtitle =
+        if study.claim.is_empty() { directions(study) } else { format!("{} · {}", study.claim, directions(study)) };
     Page { title: study.name.clone(), subtitle, cards, sections }.to_html()
 }
 

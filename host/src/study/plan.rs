@@ -107,7 +107,8 @@ impl Plan {
             return Ok(same);
         }
         let stem = stage.file.file_stem().unwrap_or_default().to_string_lossy();
-        let stem: String = stem.chars().take(40).map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+        let stem: String =
+            stem.chars().take(40).map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
         let name = format!("{stem}-seed{seed}-{}", &key[..10]);
         self.runs.push(PlannedRun { name, key, file: stage.file.clone(), set, previous });
         Ok(self.runs.len() - 1)
@@ -162,7 +163,8 @@ fn filled(set: &str, seed: u64, overrides: &[String], stage: &Stage) -> Result<S
         Some(root) => Ok(set.replace(ROOT, &root)),
         None => {
             let text = format!("`{set}` needs the folder of the data");
-            let error = Error::new("config/file", text).with_help("add `data.root=DIR`, or run `export LACUNA_DATA=DIR`");
+            let error =
+                Error::new("config/file", text).with_help("add `data.root=DIR`, or run `export LACUNA_DATA=DIR`");
             let line = stage.place.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
             Err(match stage.place.file() {
                 Some(file) => error.at(file.display().to_string(), line),
@@ -212,7 +214,10 @@ mod tests {
         let before = names(&Plan::of(&study, &[5], &[]).unwrap());
         std::fs::write(folder.path().join("a.toml"), "other").unwrap();
         let after = names(&Plan::of(&study, &[5], &[]).unwrap());
-        assert!(before.iter().zip(&after).all(|(a, b)| a != b), "what follows a changed run changes: {before:?} {after:?}");
+        assert!(
+            before.iter().zip(&after).all(|(a, b)| a != b),
+            "what follows a changed run changes: {before:?} {after:?}"
+        );
     }
 
     #[test]

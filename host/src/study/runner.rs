@@ -133,7 +133,8 @@ fn run(
         let mut arguments = vec!["run".to_owned(), planned.file.display().to_string()];
         arguments.extend(set.iter().cloned());
         arguments.extend(["--out".into(), folder.run(planned).display().to_string(), "--json".into()]);
-        arguments.extend(options.plugin_dirs.iter().flat_map(|path| ["--plugin-dir".into(), path.display().to_string()]));
+        arguments
+            .extend(options.plugin_dirs.iter().flat_map(|path| ["--plugin-dir".into(), path.display().to_string()]));
         arguments.push(format!("--{STOP_WITH_INPUT}"));
         if resume {
             arguments.push("--resume".into());
@@ -155,7 +156,8 @@ fn run(
             Ended::Failed(code, text) => (code, text),
         };
         // A process left over from a sweep that was killed may have come first.
-        let taken = ["error[run/busy]", "error[run/exists]", "error[run/not-empty]"].iter().any(|code| text.starts_with(code));
+        let taken =
+            ["error[run/busy]", "error[run/exists]", "error[run/not-empty]"].iter().any(|code| text.starts_with(code));
         if taken && begun.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(200));
             continue;
@@ -186,7 +188,8 @@ fn label(study: &Study, plan: &Plan, at: usize) -> String {
     let arm = &study.arms[cell.arm].name;
     let in_task = cell.task.filter(|_| stage >= study.arms[cell.arm].stages.len());
     let task = in_task.map(|task| format!(" on {}", study.tasks[task].name)).unwrap_or_default();
-    let stages = if cell.runs.len() > 1 { format!(", stage {} of {}", stage + 1, cell.runs.len()) } else { String::new() };
+    let stages =
+        if cell.runs.len() > 1 { format!(", stage {} of {}", stage + 1, cell.runs.len()) } else { String::new() };
     format!("{place} {arm}{task}, seed {}{stages}", cell.seed)
 }
 
@@ -208,7 +211,10 @@ fn stale(plan: &Plan, folder: &StudyFolder, catalogue: &Catalogue) -> Vec<String
     }
     let path = folder.path().display();
     let note = |(name, runs)| {
-        format!("{runs} of {} runs were trained with another build of `{name}`; to train them again, remove `{path}` or give another --out", plan.runs.len())
+        format!(
+            "{runs} of {} runs were trained with another build of `{name}`; to train them again, remove `{path}` or give another --out",
+            plan.runs.len()
+        )
     };
     notes.into_iter().map(note).collect()
 }

@@ -84,7 +84,8 @@ impl Scores {
             for &task in &tasks {
                 let metric = metric_of(study, task.map(|task| &study.tasks[task]));
                 let row = |choice: usize| -> Result<Row> {
-                    let cells = plan.cells.iter().filter(|cell| (cell.arm, cell.task, cell.choice) == (arm, task, choice));
+                    let cells =
+                        plan.cells.iter().filter(|cell| (cell.arm, cell.task, cell.choice) == (arm, task, choice));
                     let scores = cells.map(|cell| score(study, plan, cell, metric, folder)).collect::<Result<_>>()?;
                     Ok(Row { arm, task, chosen: choices[choice].set.clone(), scores })
                 };

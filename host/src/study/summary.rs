@@ -89,7 +89,9 @@ impl Swept {
         for table in self.tables() {
             text.push_str(&format!("\n{}", table.to_terminal()));
         }
-        text.push_str("* the best, and what is not significantly below it; tokens and seconds: a cell, all its stages\n\n");
+        text.push_str(
+            "* the best, and what is not significantly below it; tokens and seconds: a cell, all its stages\n\n",
+        );
         let verdict = self.verdict();
         if let (None, Some(scores)) = (&verdict, &self.scores) {
             text.push_str(&format!("{}\n", scores.standing(study).pairs().to_terminal()));
@@ -98,7 +100,8 @@ impl Swept {
             text.push_str(&format!("{}\n", judged.to_text()));
         }
         if let Some(verdict) = &verdict {
-            let remark = if study.report { "  (the study only reports: no success is expected at this size)" } else { "" };
+            let remark =
+                if study.report { "  (the study only reports: no success is expected at this size)" } else { "" };
             text.push_str(&format!("verdict   {}{remark}\n", verdict.words()));
         }
         for note in &self.notes {
@@ -123,7 +126,9 @@ impl Judged {
     /// One line: the clause, the difference with its interval, whether it holds and why.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let interval = self.interval.map_or(String::new(), |(low, high)| format!(", 95 % [{}, {}]", difference(low), difference(high)));
+        let interval = self
+            .interval
+            .map_or(String::new(), |(low, high)| format!(", 95 % [{}, {}]", difference(low), difference(high)));
         let holds = if self.holds { "holds" } else { "does not hold" };
         format!("{}: left − right {}{interval}: {holds} ({})", self.text, difference(self.mean), self.because)
     }
@@ -138,9 +143,10 @@ pub(super) fn directions(study: &Study) -> String {
     if study.tasks.is_empty() {
         return format!("{}, {} is better", study.metric, way(None));
     }
-    let tasks = study.tasks.iter().map(|task| {
-        format!("{}: {}, {} is better", task.name, metric_of(study, Some(task)), way(Some(task)))
-    });
+    let tasks = study
+        .tasks
+        .iter()
+        .map(|task| format!("{}: {}, {} is better", task.name, metric_of(study, Some(task)), way(Some(task))));
     tasks.collect::<Vec<_>>().join("; ")
 }
 

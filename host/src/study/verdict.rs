@@ -92,13 +92,22 @@ fn judge(study: &Study, scores: &Scores, clause: &Clause) -> Judged {
         }
         _ => holds(clause.relation, &oriented(&averaged, if mixed { 1.0 } else { way(tasks[0]) })),
     };
-    Judged { text: clause.text.clone(), mean: mean(&averaged), interval: interval_of(&averaged), differences: averaged, holds, because }
+    Judged {
+        text: clause.text.clone(),
+        mean: mean(&averaged),
+        interval: interval_of(&averaged),
+        differences: averaged,
+        holds,
+        because,
+    }
 }
 
 /// Left minus right for each seed.
 fn differences(scores: &Scores, clause: &Clause, task: Option<usize>) -> Vec<f64> {
     let side = |side: &Side, seed: usize| {
-        let figure = |arm: usize| scores.row(arm, task).and_then(|row| row.scores.get(seed)).map_or(f64::NAN, |score| score.value);
+        let figure = |arm: usize| {
+            scores.row(arm, task).and_then(|row| row.scores.get(seed)).map_or(f64::NAN, |score| score.value)
+        };
         side.terms.iter().map(|(factor, arm)| factor * figure(*arm)).sum::<f64>() + side.constant
     };
     (0..scores.seeds.len()).map(|seed| side(&clause.left, seed) - side(&clause.right, seed)).collect()
@@ -145,7 +154,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.toml"), "").unwrap();
         let arm = |name| format!("[[arm]]\nname = '{name}'\n[[arm.stage]]\nfile = 'a.toml'\n");
-        let task = |name, metric| format!("[[task]]\nname = '{name}'\nmetric = '{metric}'\n[[task.stage]]\nfile = 'a.toml'\n");
+        let task =
+            |name, metric| format!("[[task]]\nname = '{name}'\nmetric = '{metric}'\n[[task.stage]]\nfile = 'a.toml'\n");
         let tasks = if tasks { task("t", "valid.accuracy") + &task("u", "valid.loss") } else { String::new() };
         let text = format!("[study]\nmetric = '{metric}'\nexpect = '{expect}'\n{}{}{tasks}", arm("a"), arm("b"));
         Study::from_text(&text, &folder.path().join("x.study.toml"), &[]).unwrap()
@@ -212,8 +222,12 @@ mod tests {
     #[test]
     fn tasks_are_averaged_or_counted() {
         // Better on both: higher accuracy, lower loss.
-        let rows: [(usize, Option<usize>, &[f64]); 4] =
-            [(0, Some(0), &[0.9, 0.8]), (0, Some(1), &[1.0, 1.1]), (1, Some(0), &[0.7, 0.7]), (1, Some(1), &[1.0, 1.3])];
+        let rows: [(usize, Option<usize>, &[f64]); 4] = [
+            (0, Some(0), &[0.9, 0.8]),
+            (0, Some(1), &[1.0, 1.1]),
+            (1, Some(0), &[0.7, 0.7]),
+            (1, Some(1), &[1.0, 1.3]),
+        ];
         for (expect, reproduced) in [
             ("a > b", true),
             ("a > b on t", true),

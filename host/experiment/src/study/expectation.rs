@@ -109,7 +109,8 @@ enum Token {
 
 /// Reads an expectation about `arms` and `tasks`.
 pub(super) fn parse(text: &str, arms: &[Arm], tasks: &[Task], place: &Source) -> Result<Expectation, Error> {
-    let names = Names { arms: names(arms.iter().map(|arm| &arm.name)), tasks: names(tasks.iter().map(|task| &task.name)) };
+    let names =
+        Names { arms: names(arms.iter().map(|arm| &arm.name)), tasks: names(tasks.iter().map(|task| &task.name)) };
     let mut reader = Reader { text, tokens: Vec::new(), next: 0, names: &names, place };
     reader.tokenise()?;
     let mut clauses = Vec::new();
@@ -148,8 +149,15 @@ impl Reader<'_> {
     fn refuse(&self, at: usize, reason: &str) -> Error {
         let arms: Vec<String> = self.names.arms.iter().map(|(name, _)| format!("`{name}`")).collect();
         Error::Study {
-            reason: format!("cannot read `expect = \"{}\"`: at letter {}, {reason}", visible(self.text), self.text[..at].chars().count() + 1),
-            remedy: format!("write `a > b` where a is better, or figures: `a >= b - 0.02`, `a < 1.05 * b`; join with `and`; the arms are {}", arms.join(", ")),
+            reason: format!(
+                "cannot read `expect = \"{}\"`: at letter {}, {reason}",
+                visible(self.text),
+                self.text[..at].chars().count() + 1
+            ),
+            remedy: format!(
+                "write `a > b` where a is better, or figures: `a >= b - 0.02`, `a < 1.05 * b`; join with `and`; the arms are {}",
+                arms.join(", ")
+            ),
             place: self.place.clone().into(),
         }
     }
@@ -169,7 +177,10 @@ impl Reader<'_> {
         while let Some(start) = self.text[at..].find(|c: char| !c.is_whitespace()).map(|skip| at + skip) {
             let rest = &self.text[start..];
             let named = |names: &[(String, usize)]| {
-                names.iter().find(|(name, _)| rest.starts_with(name.as_str()) && ends_name(&rest[name.len()..])).cloned()
+                names
+                    .iter()
+                    .find(|(name, _)| rest.starts_with(name.as_str()) && ends_name(&rest[name.len()..]))
+                    .cloned()
             };
             let after_on = matches!(self.tokens.last(), Some((Token::On, _)));
             let (token, length) = if let Some((name, task)) = named(&self.names.tasks).filter(|_| after_on) {
@@ -279,7 +290,10 @@ impl Reader<'_> {
                     other => Err(self.refuse(other.map_or(self.text.len(), |(_, at)| at), "`tasks` should come here")),
                 }
             }
-            other => Err(self.refuse(other.map_or(self.text.len(), |(_, at)| at), "a task, `N tasks` or `average` should come here")),
+            other => Err(self.refuse(
+                other.map_or(self.text.len(), |(_, at)| at),
+                "a task, `N tasks` or `average` should come here",
+            )),
         }
     }
 

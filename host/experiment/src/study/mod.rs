@@ -141,7 +141,11 @@ impl Study {
     /// [`Error`] of any kind, with its place.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, Error> {
         let path = path.as_ref();
-        Self::from_text(&read(path, "a study file, such as `plugins/mlm/experiments/mosaicbert.study.toml`")?, path, overrides)
+        Self::from_text(
+            &read(path, "a study file, such as `plugins/mlm/experiments/mosaicbert.study.toml`")?,
+            path,
+            overrides,
+        )
     }
 
     /// As [`Study::load`] with the text at hand; experiment files are looked for beside `path`.
@@ -242,7 +246,8 @@ fn schema() -> Schema {
         fields: vec![
             Field::new("name", Text, "Its short name; left out, the file's name without `.study.toml`.").optional(),
             Field::new("claim", Text, "What the paper claims, with paper and section.").or(""),
-            Field::new("metric", Text, "The figure that decides: row and key of the last stage's metrics.").or("valid.loss"),
+            Field::new("metric", Text, "The figure that decides: row and key of the last stage's metrics.")
+                .or("valid.loss"),
             Field::new("better", Text, "Which way the figure gets better; left out, its name tells.")
                 .optional()
                 .one_of(&["higher", "lower"]),
@@ -250,9 +255,14 @@ fn schema() -> Schema {
             Field::new("report", Bool, "No success is expected at this size: the study reports.").or(false),
             Field::new("seeds", Integers, "One cell for each.").or(vec![0, 1, 2]).at_least(0.0),
             Field::new("minutes", Float, "Measured time of the whole on two cores.").optional().at_least(0.0),
-            Field::new("grid", Texts, "Settings of the last stage, in all combinations: `optimizer.learning_rate=[0.001, 0.003]`.")
-                .or(Vec::<String>::new()),
-            Field::new("select", Text, "The figure that chooses among the grid's points; left out, each is an arm.").optional(),
+            Field::new(
+                "grid",
+                Texts,
+                "Settings of the last stage, in all combinations: `optimizer.learning_rate=[0.001, 0.003]`.",
+            )
+            .or(Vec::<String>::new()),
+            Field::new("select", Text, "The figure that chooses among the grid's points; left out, each is an arm.")
+                .optional(),
         ],
     }
 }

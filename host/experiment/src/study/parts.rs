@@ -61,7 +61,9 @@ pub(super) fn tasks(root: &Table, path: &Path) -> Result<Vec<Task>, Error> {
         let metric = typed.metric.as_deref();
         tasks.push(Task {
             name,
-            metric: metric.map(|text| self::metric(text, "metric", &in_words(HEADER), &checked.source("metric"))).transpose()?,
+            metric: metric
+                .map(|text| self::metric(text, "metric", &in_words(HEADER), &checked.source("metric")))
+                .transpose()?,
             better: typed.better,
             stages: stages(table, "[[task.stage]]", path)?,
         });
@@ -75,7 +77,11 @@ pub(super) fn each_has_stages(arms: &[Arm], tasks: &[Task], place: &Source) -> R
         Err(Error::Study { reason, remedy: remedy.into(), place: place.clone().into() })
     };
     if let Some(task) = tasks.iter().find(|task| task.stages.is_empty()) {
-        return refuse(format!("the task `{}` has no stage", task.name), "add a `[[task.stage]]` with `file = …`", place);
+        return refuse(
+            format!("the task `{}` has no stage", task.name),
+            "add a `[[task.stage]]` with `file = …`",
+            place,
+        );
     }
     if let Some(arm) = arms.iter().find(|arm| arm.stages.is_empty() && tasks.is_empty()) {
         return refuse(format!("the arm `{}` has no stage", arm.name), "add an `[[arm.stage]]` with `file = …`", place);
@@ -83,7 +89,8 @@ pub(super) fn each_has_stages(arms: &[Arm], tasks: &[Task], place: &Source) -> R
     for arm in arms {
         let Some(first) = arm.stages.first() else { continue };
         if first.set.iter().any(|set| set.contains("{previous}")) {
-            let reason = format!("`{{previous}}` in the first stage of the arm `{}`: no stage comes before it", arm.name);
+            let reason =
+                format!("`{{previous}}` in the first stage of the arm `{}`: no stage comes before it", arm.name);
             return refuse(reason, "it stands for the run folder of the stage before", &first.place);
         }
     }
@@ -104,7 +111,9 @@ pub(super) fn name(name: &str, what: &str, place: &Source) -> Result<(), Error> 
     Err(Error::Type {
         what: what.into(),
         name: "name".into(),
-        expected: format!("a name of at most {LONGEST_NAME} letters, digits, spaces and `._-+=%,` that begins with a letter or digit"),
+        expected: format!(
+            "a name of at most {LONGEST_NAME} letters, digits, spaces and `._-+=%,` that begins with a letter or digit"
+        ),
         found: format!("\"{}\"", excerpt(name)),
         place: place.clone().into(),
     })
@@ -164,7 +173,10 @@ fn stages(table: &Table, header: &str, path: &Path) -> Result<Vec<Stage>, Error>
             return Err(Error::File {
                 path: visible(&typed.file),
                 reason: "there is no such experiment file".into(),
-                remedy: format!("looked for `{}`: a stage's file is named from the study file's folder", visible(&file.display().to_string())),
+                remedy: format!(
+                    "looked for `{}`: a stage's file is named from the study file's folder",
+                    visible(&file.display().to_string())
+                ),
                 place: Some(place.into()),
             });
         }

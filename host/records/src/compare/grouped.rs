@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::RunData;
 use super::settings::{self, SettingDifference};
 use super::standing::{Measured, Standing, Task, Test};
 use super::tables::LEGEND;
-use super::RunData;
 use crate::better::Better;
 use crate::error::{Error, Result};
 use crate::metrics::Row;
@@ -57,21 +57,63 @@ impl Group {
         for group in &mut groups {
             group.name = common_name(&group.runs);
         }
-        for at in 0..groups.len() {
-            let before = groups[..at].iter().filter(|other| other.name == groups[at].name).count();
-            if before > 0 {
-                groups[at].name = format!("{} ({})", groups[at].name, before + 1);
-            }
-        }
+        tell_apart(&mut groups);
         groups
     }
+}
+
+/// Groups of one name get the settings added that tell them apart, as few as that takes; then a number, if need be.
+fn tell_apart(groups: &mut [Group]) {
+    let names: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
+    for name in &names {
+        let same: Vec<usize> = (0..groups.len()).filter(|&at| groups[at].name == *name).collect();
+        if same.len() < 2 {
+            continue;
+        }
+        let firsts: Vec<RunData> = same.iter().map(|&at| first_without_seed(&groups[at])).collect();
+        let mut labels = vec![String::new(); same.len()];
+        let distinct = |labels: &[String]| labels.iter().collect::<std::collections::BTreeSet<_>>().len();
+        for setting in settings::differences(&firsts) {
+            // A path says little, and what it leads to differs elsewhere.
+            if setting.key.ends_with(".weights") {
+                continue;
+            }
+            let key = setting.key.rsplit('.').next().unwrap_or(&setting.key);
+            let value = |value: &Option<String>| {
+                value.as_deref().map_or("none".to_owned(), |value| value.trim_matches('"').to_owned())
+            };
+            let longer: Vec<String> = labels
+                .iter()
+                .zip(&setting.values)
+                .map(|(label, found)| format!("{label} {key}={}", value(found)))
+                .collect();
+            if distinct(&longer) > distinct(&labels) {
+                labels = longer;
+            }
+        }
+        for (&at, label) in same.iter().zip(labels) {
+            groups[at].name.push_str(&label);
+        }
+    }
+    for at in 0..groups.len() {
+        let before = groups[..at].iter().filter(|other| other.name == groups[at].name).count();
+        if before > 0 {
+            groups[at].name = format!("{} ({})", groups[at].name, before + 1);
+        }
+    }
+}
+
+fn first_without_seed(group: &Group) -> RunData {
+    let settings = group.runs[0].settings.iter().filter(|(key, _)| !OF_A_RUN.contains(&key.as_str()));
+    RunData { settings: settings.map(|(key, value)| (key.clone(), value.clone())).collect(), ..RunData::default() }
 }
 
 /// What a run trains, whatever its seed.
 fn identity(settings: &BTreeMap<String, String>, depth: usize) -> String {
     let own = settings.iter().filter(|(key, _)| !OF_A_RUN.contains(&key.as_str()));
     let line = |(key, value): (&String, &String)| {
-        let before = key.ends_with(".weights").then(|| RunData::read(Path::new(value.trim_matches('"'))).ok()).flatten();
+        let before =
+            key.ends_with(".weights").then(|| RunData::read(Path::new(value.trim_matches('"'))).ok()).flatten();
         match before.filter(|_| depth > 0) {
             Some(run) => format!("{key} = {{{}}}\n", identity(&run.settings, depth - 1)),
             None => format!("{key} = {value}\n"),
@@ -106,9 +148,11 @@ impl GroupedComparison {
         if groups.len() < 2 {
             return Err(Error::TooFewRuns { given: groups.len() });
         }
-        let mut remarks: Vec<String> = groups.iter().flat_map(|group| &group.runs).flat_map(|run| run.remarks.clone()).collect();
+        let mut remarks: Vec<String> =
+            groups.iter().flat_map(|group| &group.runs).flat_map(|run| run.remarks.clone()).collect();
         let keys = pairing(&groups, &mut remarks);
-        let rows: Vec<Row> = groups.iter().flat_map(|group| &group.runs).flat_map(|run| run.metrics.iter().cloned()).collect();
+        let rows: Vec<Row> =
+            groups.iter().flat_map(|group| &group.runs).flat_map(|run| run.metrics.iter().cloned()).collect();
         let measured: Vec<String> = splits(&rows);
         let held_out: Vec<&String> = measured.iter().filter(|split| *split != "train").collect();
         let chosen = if held_out.is_empty() { measured.iter().collect() } else { held_out };
@@ -127,13 +171,7 @@ impl GroupedComparison {
         let mut standing = Standing::of(names, &tasks, test);
         // Metrics of one evaluation are no tasks of their own: a rank over them would count one finding several times.
         standing.ranks = None;
-        let firsts: Vec<RunData> = groups
-            .iter()
-            .map(|group| {
-                let settings = group.runs[0].settings.iter().filter(|(key, _)| !OF_A_RUN.contains(&key.as_str()));
-                RunData { settings: settings.map(|(key, value)| (key.clone(), value.clone())).collect(), ..RunData::default() }
-            })
-            .collect();
+        let firsts: Vec<RunData> = groups.iter().map(first_without_seed).collect();
         Ok(Self { settings: settings::differences(&firsts), groups, standing, remarks })
     }
 
@@ -210,7 +248,10 @@ impl GroupedComparison {
             let list: String = lines.map(|remark| format!("<li>{remark}</li>")).collect();
             sections.push(Section { title: "Remarks".into(), body: Body::Html(format!("<ul>{list}</ul>")) });
         }
-        let subtitle = format!("{} groups, {runs} runs; curves are means with their 95 % intervals over the runs", self.groups.len());
+        let subtitle = format!(
+            "{} groups, {runs} runs; curves are means with their 95 % intervals over the runs",
+            self.groups.len()
+        );
         Page { title: self.title(), subtitle, cards: Vec::new(), sections }.to_html()
     }
 
@@ -224,7 +265,8 @@ impl GroupedComparison {
             .iter()
             .map(|group| (group.name.as_str(), group.runs.iter().map(|run| run.metrics.as_slice()).collect()))
             .collect();
-        let rows: Vec<Row> = self.groups.iter().flat_map(|group| &group.runs).flat_map(|run| run.metrics.iter().cloned()).collect();
+        let rows: Vec<Row> =
+            self.groups.iter().flat_map(|group| &group.runs).flat_map(|run| run.metrics.iter().cloned()).collect();
         let mut html = String::new();
         for metric in metric_names(&rows) {
             for split in splits(&rows) {
@@ -273,16 +315,80 @@ fn pairing(groups: &[Group], remarks: &mut Vec<String>) -> Vec<Vec<u64>> {
 
 fn measured_of(group: &Group, keys: &[u64], split: &str, metric: &str) -> Option<Measured> {
     let last = |run: &RunData| curve(&run.metrics, split, metric).last().map(|point| point.1);
-    let values: Vec<(u64, f64)> = group.runs.iter().zip(keys).filter_map(|(run, key)| Some((*key, last(run)?))).collect();
+    let values: Vec<(u64, f64)> =
+        group.runs.iter().zip(keys).filter_map(|(run, key)| Some((*key, last(run)?))).collect();
     if values.is_empty() {
         return None;
     }
     let name = format!("{split}.{metric}");
-    let items = group.runs.iter().zip(keys).filter_map(|(run, key)| Some((*key, run.items.get(&name)?.clone()))).collect();
+    let items =
+        group.runs.iter().zip(keys).filter_map(|(run, key)| Some((*key, run.items.get(&name)?.clone()))).collect();
     let mean = |of: &dyn Fn(&RunData) -> Option<f64>| {
         let all: Vec<f64> = group.runs.iter().filter_map(of).collect();
         (!all.is_empty()).then(|| crate::statistics::mean(&all))
     };
     let tokens = |run: &RunData| run.metrics.iter().rev().find_map(|row| row.get("tokens"));
     Some(Measured { values, items, tokens: mean(&tokens), seconds: mean(&|run| run.seconds) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn run(name: &str, seed: u64, rate: &str, loss: f64) -> RunData {
+        let text = format!("[run]\nseed = {seed}\nname = \"{name}\"\n[optimizer]\nlearning_rate = {rate}\n");
+        RunData {
+            name: name.into(),
+            path: name.into(),
+            metrics: vec![
+                Row::new(1, "train").with("loss", 5.0).with("tokens", 100.0),
+                Row::new(2, "valid").with("loss", loss).with("accuracy", 1.0 / loss),
+            ],
+            settings: settings::flatten(&text, Path::new("")).unwrap(),
+            seconds: Some(2.0),
+            ..RunData::default()
+        }
+    }
+
+    #[test]
+    fn runs_that_differ_in_seed_are_one_group_named_by_what_tells_it_apart() {
+        let runs = vec![
+            run("a-0001", 1, "0.1", 2.0),
+            run("a-0002", 1, "0.2", 3.0),
+            run("a-0003", 2, "0.1", 2.1),
+            run("b", 5, "0.3", 1.0),
+        ];
+        let groups = Group::by_seed(runs);
+        let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!(names, ["a", "a-0002", "b"]);
+        let same = Group::by_seed(vec![run("x", 1, "0.1", 2.0), run("x", 1, "0.2", 3.0)]);
+        assert_eq!(same[1].name, "x learning_rate=0.2");
+    }
+
+    #[test]
+    fn groups_are_paired_by_seed_or_by_order() {
+        let groups = |seeds: [u64; 2]| {
+            vec![
+                Group { name: "one".into(), runs: vec![run("a", 1, "0.1", 2.0), run("b", 2, "0.1", 2.5)] },
+                Group {
+                    name: "other".into(),
+                    runs: vec![run("c", seeds[0], "0.2", 3.0), run("d", seeds[1], "0.2", 3.5)],
+                },
+            ]
+        };
+        let by_seed = GroupedComparison::of(groups([2, 1]), Test::Auto).unwrap();
+        let pair = &by_seed.standing.tasks[0].pairs[0];
+        assert_eq!((pair.seeds, pair.mean, pair.interval), (2, -1.0, Some((-1.5, -0.5))));
+        assert!(by_seed.remarks.is_empty() && by_seed.standing.tasks.len() == 2, "the training loss is no figure");
+        assert_eq!(by_seed.settings.len(), 1);
+        let by_order = GroupedComparison::of(groups([7, 8]), Test::Auto).unwrap();
+        assert_eq!(by_order.standing.tasks[0].pairs[0].interval, Some((-1.0, -1.0)));
+        assert!(by_order.remarks[0].contains("in the order given"));
+        for text in [by_seed.to_terminal(), by_seed.to_markdown(), by_seed.to_latex(), by_seed.to_html()] {
+            assert!(text.contains("one") && text.contains("100") && text.contains("2.250"), "{text}");
+        }
+        assert_eq!(by_seed.to_json()["standing"]["tasks"][0]["cells"][0]["tokens"], 100.0);
+        assert_eq!(GroupedComparison::of(groups([1, 2])[..1].to_vec(), Test::Auto).unwrap_err().code(), "run/compare");
+    }
 }

@@ -73,7 +73,8 @@ impl Comparison {
     /// The last and best figures as comma-separated values.
     #[must_use]
     pub fn to_csv(&self) -> String {
-        let header = ["run", "split", "metric", "points", "last_step", "last", "best_step", "best"].map(str::to_owned).to_vec();
+        let header =
+            ["run", "split", "metric", "points", "last_step", "last", "best_step", "best"].map(str::to_owned).to_vec();
         let mut table = Table { header, ..Table::default() };
         for compared in &self.metrics {
             for (run, figures) in self.runs.iter().zip(&compared.runs) {

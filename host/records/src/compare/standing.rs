@@ -188,7 +188,9 @@ impl TaskStanding {
     fn mark_best(&mut self) {
         let Some(goodness) = self.goodness() else { return };
         let measured = (0..goodness.len()).filter(|&at| !goodness[at].is_nan());
-        let Some(best) = measured.clone().reduce(|best, next| if goodness[next] > goodness[best] { next } else { best }) else {
+        let Some(best) =
+            measured.clone().reduce(|best, next| if goodness[next] > goodness[best] { next } else { best })
+        else {
             return;
         };
         for at in measured.collect::<Vec<_>>() {
@@ -220,8 +222,7 @@ fn cell(measured: &Measured) -> Cell {
 
 fn pair(first: usize, second: usize, one: &Measured, other: &Measured, test: Test, task: &str) -> Pair {
     let theirs: BTreeMap<u64, f64> = other.values.iter().copied().collect();
-    let shared: Vec<f64> =
-        one.values.iter().filter_map(|(seed, value)| Some(value - theirs.get(seed)?)).collect();
+    let shared: Vec<f64> = one.values.iter().filter_map(|(seed, value)| Some(value - theirs.get(seed)?)).collect();
     let key = Key::root(0).stream("compare").stream(task);
     let over_seeds = interval(&shared, key);
     let items = item_pair(one, other, key.stream("items"));
@@ -285,11 +286,15 @@ mod tests {
     use super::*;
 
     fn seeds(values: &[f64]) -> Option<Measured> {
-        Some(Measured { values: values.iter().zip(0..).map(|(value, seed)| (seed, *value)).collect(), ..Measured::default() })
+        Some(Measured {
+            values: values.iter().zip(0..).map(|(value, seed)| (seed, *value)).collect(),
+            ..Measured::default()
+        })
     }
 
     fn items(broken: usize) -> Option<Measured> {
-        let scores: ItemScores = (0..1000).map(|item| (item, if item % 10 < broken as u64 { 0.0 } else { 1.0 })).collect();
+        let scores: ItemScores =
+            (0..1000).map(|item| (item, if item % 10 < broken as u64 { 0.0 } else { 1.0 })).collect();
         let accuracy = scores.values().sum::<f64>() / 1000.0;
         Some(Measured { values: vec![(0, accuracy)], items: vec![(0, scores)], ..Measured::default() })
     }
@@ -315,12 +320,16 @@ mod tests {
 
     #[test]
     fn few_seeds_are_tested_by_student_and_many_by_permutation() {
-        let few = standing(vec![seeds(&[1.0, 1.1, 1.2]), seeds(&[1.5, 1.62, 1.68]), seeds(&[1.1, 1.0, 1.3])], Better::Lower);
+        let few =
+            standing(vec![seeds(&[1.0, 1.1, 1.2]), seeds(&[1.5, 1.62, 1.68]), seeds(&[1.1, 1.0, 1.3])], Better::Lower);
         let task = &few.tasks[0];
         assert!(task.pairs.iter().all(|pair| pair.test == Some("t over seeds") && pair.seeds == 3));
         let p: Vec<f64> = task.pairs.iter().map(|pair| pair.p.unwrap()).collect();
         let corrected: Vec<f64> = task.pairs.iter().map(|pair| pair.corrected_p.unwrap()).collect();
-        assert!(p.iter().zip(&corrected).all(|(p, corrected)| corrected >= p) && corrected[0] == 3.0 * p[0], "{p:?} {corrected:?}");
+        assert!(
+            p.iter().zip(&corrected).all(|(p, corrected)| corrected >= p) && corrected[0] == 3.0 * p[0],
+            "{p:?} {corrected:?}"
+        );
         let best: Vec<bool> = task.cells.iter().map(|cell| cell.unwrap().among_best).collect();
         assert_eq!(best, [true, false, true]);
         assert!(task.pair(1, 0).unwrap().conclusive && !task.pair(0, 2).unwrap().conclusive);

@@ -77,7 +77,8 @@ impl Standing {
     /// Every cell with all its digits, for other programs.
     #[must_use]
     pub fn to_csv(&self) -> String {
-        let header = ["system", "task", "mean", "sd", "runs", "tokens", "seconds", "among_best"].map(str::to_owned).to_vec();
+        let header =
+            ["system", "task", "mean", "sd", "runs", "tokens", "seconds", "among_best"].map(str::to_owned).to_vec();
         let mut table = Table { header, ..Table::default() };
         for task in &self.tasks {
             for (name, cell) in self.systems.iter().zip(&task.cells) {
@@ -103,7 +104,11 @@ impl Standing {
         if !pair.conclusive {
             return "not conclusive".into();
         }
-        let mean = if pair.test == Some("permutation over items") { pair.items.map_or(pair.mean, |items| items.mean) } else { pair.mean };
+        let mean = if pair.test == Some("permutation over items") {
+            pair.items.map_or(pair.mean, |items| items.mean)
+        } else {
+            pair.mean
+        };
         let winner = match better {
             Some(Better::Higher) if mean > 0.0 => pair.first,
             Some(Better::Lower) if mean < 0.0 => pair.first,

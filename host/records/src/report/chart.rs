@@ -137,7 +137,12 @@ impl Chart {
         let all = || self.series.iter().flat_map(|series| &series.points).filter(drawable);
         let (width, height) = if self.wide { (1080.0, 380.0) } else { (530.0, 280.0) };
         let x = Axis::over(all().map(|point| point.0), if self.wide { 9 } else { 5 }, true)?;
-        let edges = self.bands.iter().flat_map(|band| &band.points).filter(|point| whole(point)).flat_map(|point| [point.1, point.2]);
+        let edges = self
+            .bands
+            .iter()
+            .flat_map(|band| &band.points)
+            .filter(|point| whole(point))
+            .flat_map(|point| [point.1, point.2]);
         let y = Axis::over(all().map(|point| point.1).chain(edges), if self.wide { 7 } else { 5 }, false)?;
         let widest = y.ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
         let left = 18.0 + 7.6 * widest as f64;

@@ -6,7 +6,8 @@ impl Table {
     /// The table as a LaTeX `tabular` with the rules of the package booktabs.
     #[must_use]
     pub fn to_latex(&self) -> String {
-        let columns: String = (0..self.header.len()).map(|column| if self.is_numeric(column) { 'r' } else { 'l' }).collect();
+        let columns: String =
+            (0..self.header.len()).map(|column| if self.is_numeric(column) { 'r' } else { 'l' }).collect();
         let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
         let mut text = format!("\\begin{{tabular}}{{{columns}}}\n\\toprule\n");
         text.push_str(&line(self.header.iter().map(|cell| latex(cell)).collect()));
@@ -25,7 +26,11 @@ impl Table {
     #[must_use]
     pub fn to_csv(&self) -> String {
         let cell = |text: &String| {
-            if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.clone() }
+            if text.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", text.replace('"', "\"\""))
+            } else {
+                text.clone()
+            }
         };
         let line = |cells: &Vec<String>| format!("{}\n", cells.iter().map(cell).collect::<Vec<_>>().join(","));
         std::iter::once(&self.header).chain(&self.rows).map(line).collect()

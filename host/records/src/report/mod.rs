@@ -1,8 +1,8 @@
 //! `report.html`: one file that shows a run, without a network, in light, dark and on paper.
 
 mod chart;
-mod format;
 mod export;
+mod format;
 mod page;
 mod spread;
 
@@ -13,8 +13,8 @@ use chart::{Series, Style, smooth};
 pub(crate) use format::title;
 pub use format::{count, difference, duration, figure, short};
 pub use page::Table;
-pub use spread::spread_chart;
 pub(crate) use page::{escape, page, section};
+pub use spread::spread_chart;
 
 use crate::better::Better;
 use crate::metrics::Row;
@@ -236,7 +236,8 @@ impl Report<'_> {
                 if metric == "loss" {
                     series.extend(curves(BASELINE, Some("unigram"), splits.len()));
                 }
-                let chart = Chart { title: title(&metric), wide: wide_loss && metric == "loss", series, bands: Vec::new() };
+                let chart =
+                    Chart { title: title(&metric), wide: wide_loss && metric == "loss", series, bands: Vec::new() };
                 html.push_str(&chart.to_html().unwrap_or_default());
             }
         }

@@ -67,7 +67,9 @@ mod tests {
         assert!((mean(&[f64::MAX, f64::MAX]) / f64::MAX - 1.0).abs() < 1e-12);
         assert_eq!(deviation(&[1.0]), None);
         assert_eq!(deviation(&[0.1; 7]), Some(0.0));
-        assert!(deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).is_some_and(|sd| (sd - 2.138_089_935).abs() < 1e-9));
+        assert!(
+            deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).is_some_and(|sd| (sd - 2.138_089_935).abs() < 1e-9)
+        );
     }
 
     #[test]

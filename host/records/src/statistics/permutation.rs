@@ -18,7 +18,8 @@ pub fn permutation_test(differences: &[f64]) -> Option<f64> {
     }
     // Differences of 0 change nothing whatever their sign; leaving them out keeps broken items few.
     let count = differences.len() as f64;
-    let moving: Vec<f64> = differences.iter().copied().filter(|value| *value != 0.0).map(|value| value / count).collect();
+    let moving: Vec<f64> =
+        differences.iter().copied().filter(|value| *value != 0.0).map(|value| value / count).collect();
     let measured = mean(differences).abs();
     // Sums in another order differ in their last bits: those count as equal.
     let least = measured - 1e-12 * moving.iter().map(|value| value.abs()).sum::<f64>();
