@@ -127,7 +127,6 @@ pub mod probe;
 pub mod random;
 mod raw;
 mod scope;
-mod sequences;
 mod settings;
 mod state;
 mod tensor;
@@ -152,7 +151,6 @@ pub use objective::{
 pub use plugin_api_derive::Settings;
 pub use raw::HostObject;
 pub use scope::Scope;
-pub use sequences::{SequenceBatch, Sequences};
 pub use serde_json::{Value as Json, json};
 pub use settings::Settings;
 pub use state::State;

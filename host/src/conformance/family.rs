@@ -141,6 +141,30 @@ impl Built {
         }
     }
 
+    /// Hidden rows of the decoder of an encoder–decoder, which reads the texts once more beside what the encoder made of them.
+    fn answered(&self, texts: &[Text], memory_md: Tensor, call: &Arc<Call>) -> Result<Tensor> {
+        let (name, input) = self.input(texts)?;
+        let layout = world::layout(texts, false)?;
+        let inputs = batch_object([
+            (name.to_owned(), Content::from(input)),
+            ("memory".to_owned(), Content::from(memory_md)),
+            ("memory.layout".to_owned(), Content::Layout(layout.clone())),
+        ])?;
+        let request = ForwardRequest {
+            workflow: "decode",
+            inputs: &inputs,
+            layout: &layout,
+            masks: &[],
+            layers: ALL,
+            wanted: &[],
+        };
+        let outputs = self.model.forward(call, &request)?;
+        match outputs.content() {
+            Content::Batch(outputs) => outputs.tensor("hidden"),
+            _ => Err(Error::new("host/outputs", "the outputs of a model are no batch")),
+        }
+    }
+
     /// Hidden rows of an evaluation, as numbers.
     fn evaluated(&self, texts: &[Text], packed: bool, seed: u64) -> Result<Vec<f64>> {
         numbers(self.run(texts, packed, &call(seed, false, false))?.value())
@@ -183,8 +207,13 @@ impl Built {
 
     /// A random projection of hidden rows and token logits, in training with the keyed draws of one seed.
     fn projection(&self, call: Arc<Call>) -> Result<Tensor> {
-        let hidden_nd = self.run(&samples::all(), false, &call)?;
+        let texts = samples::all();
+        let mut hidden_nd = self.run(&texts, false, &call)?;
         let mut total = projected(&hidden_nd, "hidden")?;
+        if self.described("decoder_layers").and_then(|layers| layers.as_u64()).is_some_and(|layers| layers > 0) {
+            hidden_nd = self.answered(&texts, hidden_nd, &call)?;
+            total = ops::add(&total, &projected(&hidden_nd, "answered")?)?;
+        }
         if let Some(head) = &self.tokens {
             let logits = tensor(&head.apply(&call, &Object::new(hidden_nd))?)?;
             total = ops::add(&total, &projected(&logits, "logits")?)?;

@@ -55,7 +55,6 @@ fn of_text(text: TextData) -> RunData {
         "end": vocabulary.end,
         "mask": vocabulary.mask,
         "unknown": vocabulary.unknown,
-        "sentinels": vocabulary.sentinels,
         "special": vocabulary.special,
     });
     RunData {

@@ -1,14 +1,16 @@
-//! A causal model with its token head, stepped over sequences that it remembers.
+//! A model that writes, with its token head, stepped over sequences that it remembers: a causal one continues its prompts, an
+//! encoder–decoder reads them with its encoder and answers.
 
 use std::sync::Arc;
 
+use compute::layout::Layout;
 use compute::{DType, Tensor, ops};
 
 use crate::boundary::{
     Call, CallOptions, Content, ForwardRequest, HeadInstance, ModelInstance, Object, State, TensorState, batch_object,
 };
 use crate::error::{Error, Result};
-use crate::models::Opened;
+use crate::train::Session;
 
 /// How the numbers of linear layers are read while decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,39 +28,56 @@ pub struct Decoder {
     head: Arc<HeadInstance>,
     options: CallOptions,
     maximum_length: Option<usize>,
+    /// Whether an encoder reads the prompts.
+    answers: bool,
+    /// The token that answers begin with, which is no part of them.
+    start: Option<u32>,
 }
 
 impl Decoder {
-    /// An opened model with its token head.
+    /// The model of a run in the role `role`; without a role the only causal one with logits over tokens. Where the run keeps
+    /// averages of its weights, they are what decodes.
     ///
     /// # Errors
-    /// When the model is not causal or has no token head.
-    pub fn of_opened(opened: &Opened, reading: Reading) -> Result<Self> {
-        let model = &opened.model;
-        if !model.description().causal {
+    /// When there is no such role, the model is not causal, has no token head, or its family does not decode.
+    pub fn of_session(session: &Session, role: Option<&str>, reading: Reading) -> Result<Self> {
+        let model = match role {
+            Some(role) => session.models.get(role).ok_or_else(|| {
+                Error::new("config/role", format!("the run has no model in the role `{role}`"))
+                    .with_help(format!("it has {}", names(session.models.keys())))
+            })?,
+            None => only_causal(session)?,
+        };
+        if !writes(model) {
             let text = format!("the model of the role `{}` is not causal: it sees what comes after", model.role());
             return Err(Error::new("config/generate", text)
                 .with_help("train one with `causal = true`; `lacuna eval --fill` fills gaps with this one"));
         }
-        let head = opened.heads.get("tokens").ok_or_else(|| {
-            let text = format!("the model of the role `{}` has no head for tokens", model.role());
+        let head = model.heads("tokens").into_iter().next().ok_or_else(|| {
+            let text = format!("nobody asked the model of the role `{}` for logits over tokens", model.role());
             Error::new("config/generate", text)
                 .with_help("generation needs an objective that predicts tokens, like `clm`")
         })?;
-        let mut options = opened.evaluation();
+        for weight in session.stepper.weights.owners() {
+            if let Some(average) = weight.shadow() {
+                weight.set_value(&average)?;
+                weight.set_shadow(None)?;
+            }
+        }
+        let mut options = session.evaluation();
         if let Reading::In(dtype) = reading {
             options.resolve.precision = DType::F32;
             options.products = (dtype != DType::F32).then_some(dtype);
         }
-        Ok(Self::new(model.clone(), head.instance.clone(), options))
+        Ok(Self::new(model.clone(), head, options))
     }
 
     /// A decoder from its parts.
     #[must_use]
     pub fn new(model: Arc<ModelInstance>, head: Arc<HeadInstance>, options: CallOptions) -> Self {
-        let said: Option<serde_json::Value> = serde_json::from_str(&model.description().json).ok();
-        let maximum_length = said.and_then(|said| said["maximum_length"].as_u64()).map(|length| length as usize);
-        Self { model, head, options, maximum_length }
+        let maximum_length = said(&model, "maximum_length").map(|length| length as usize);
+        let (answers, start) = (is_encoder_decoder(&model), said(&model, "decoder_start_token").map(|id| id as u32));
+        Self { model, head, options, maximum_length, answers, start }
     }
 
     /// The role of its model.
@@ -71,6 +90,60 @@ impl Decoder {
     #[must_use]
     pub fn maximum_length(&self) -> Option<usize> {
         self.maximum_length
+    }
+
+    /// Whether prompts are read by an encoder, and what is written is an answer to them.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.answers
+    }
+
+    /// How many tokens may follow a prompt of so many, where the family has a limit.
+    #[must_use]
+    pub fn room(&self, prompt: usize) -> Option<usize> {
+        // The last token needs no position: nothing follows it.
+        let read = if self.answers() { 1 } else { prompt };
+        self.maximum_length.map(|maximum| (maximum + 1).saturating_sub(read))
+    }
+
+    /// Reads prompts, none of them empty: the state behind them with room for so many tokens more, and the logits `[b, v]` of
+    /// what comes first. `keys` are the sequences' random keys.
+    ///
+    /// # Errors
+    /// The model's error.
+    pub fn read(&self, prompts: &[&[u32]], keys: &[u64], room: usize) -> Result<(Arc<State>, Vec<f32>)> {
+        let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.len()).collect();
+        let tokens = prompts.concat();
+        if !self.answers {
+            let state = self.begin(prompts.len(), lengths.iter().copied().max().unwrap_or(0) + room)?;
+            let logits = self.step(&state, &tokens, &lengths, keys)?;
+            return Ok((state, logits));
+        }
+        let start = self.start.ok_or_else(|| {
+            let text =
+                format!("the model of the role `{}` does not say which token its answers begin with", self.role());
+            Error::new("plugin/description", text)
+                .with_help("a family with `decoder_layers` describes its `decoder_start_token`")
+        })?;
+        let layout = Layout::new(&lengths, keys)?;
+        let call = Call::new(self.options.clone());
+        let request = |inputs| ForwardRequest {
+            workflow: "encode",
+            inputs,
+            layout: &layout,
+            masks: &[],
+            layers: 0..u32::MAX,
+            wanted: &[],
+        };
+        let tokens_m = Tensor::from_slice(&tokens, &[tokens.len()], &self.options.device)?;
+        let inputs = batch_object([("tokens".to_owned(), Content::from(tokens_m))])?;
+        let outputs = self.model.forward(&call, &request(&inputs))?;
+        let memory_md = hidden_of(&outputs)?;
+        let state = self.begin(prompts.len(), 1 + room)?;
+        let memory = [("memory", Content::from(memory_md)), ("memory.layout", Content::Layout(layout.clone()))];
+        let starts = vec![start; prompts.len()];
+        let logits = self.step_with(&state, &starts, &vec![1; prompts.len()], keys, memory)?;
+        Ok((state, logits))
     }
 
     /// An empty state for `count` sequences with room for `room` rows each before it has to grow.
@@ -87,10 +160,23 @@ impl Decoder {
     /// # Errors
     /// The model's error.
     pub fn step(&self, state: &Arc<State>, tokens: &[u32], new: &[usize], keys: &[u64]) -> Result<Vec<f32>> {
+        self.step_with(state, tokens, new, keys, [])
+    }
+
+    fn step_with<const N: usize>(
+        &self,
+        state: &Arc<State>,
+        tokens: &[u32],
+        new: &[usize],
+        keys: &[u64],
+        further: [(&str, Content); N],
+    ) -> Result<Vec<f32>> {
         let call = Call::new(self.options.clone());
         let layout = state.layout(new, keys)?;
         let tokens_n = Tensor::from_slice(tokens, &[tokens.len()], &self.options.device)?;
-        let inputs = batch_object([("tokens".to_owned(), Content::from(tokens_n))])?;
+        let tokens_n = ("tokens".to_owned(), Content::from(tokens_n));
+        let further = further.into_iter().map(|(name, content)| (name.to_owned(), content));
+        let inputs = batch_object(std::iter::once(tokens_n).chain(further))?;
         let request = ForwardRequest {
             workflow: "decode",
             inputs: &inputs,
@@ -100,10 +186,7 @@ impl Decoder {
             wanted: &[],
         };
         let outputs = self.model.step(&call, state, &request)?;
-        let Content::Batch(outputs) = outputs.content() else {
-            return Err(Error::new("host/output", "the outputs changed their kind"));
-        };
-        let mut hidden_bd = outputs.tensor("hidden")?;
+        let mut hidden_bd = hidden_of(&outputs)?;
         if new.iter().any(|new| *new != 1) {
             hidden_bd = ops::index_select(&hidden_bd, 0, &layout.last_rows(&self.options.device)?)?;
         }
@@ -124,4 +207,45 @@ impl Decoder {
         )
         .with_help("take an earlier checkpoint: `--checkpoint`"))
     }
+}
+
+fn hidden_of(outputs: &Object) -> Result<Tensor> {
+    match outputs.content() {
+        Content::Batch(outputs) => outputs.tensor("hidden"),
+        _ => Err(Error::new("host/output", "the outputs changed their kind")),
+    }
+}
+
+/// A whole number of a model's description.
+fn said(model: &ModelInstance, name: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(&model.description().json).ok()?[name].as_u64()
+}
+
+fn is_encoder_decoder(model: &ModelInstance) -> bool {
+    said(model, "decoder_layers").is_some_and(|layers| layers > 0)
+}
+
+fn writes(model: &ModelInstance) -> bool {
+    model.description().causal || is_encoder_decoder(model)
+}
+
+fn only_causal(session: &Session) -> Result<&Arc<ModelInstance>> {
+    let suits = |model: &&Arc<ModelInstance>| writes(model) && !model.heads("tokens").is_empty();
+    let found: Vec<&Arc<ModelInstance>> = session.models.values().filter(suits).collect();
+    match (found.as_slice(), session.models.len()) {
+        ([only], _) => Ok(only),
+        ([], 1) => session.models.values().next().ok_or_else(|| Error::new("host/role", "the only model was lost")),
+        ([], _) => Err(Error::new("config/generate", "the run has no causal model that predicts tokens")
+            .with_help(format!("it has models in the roles {}", names(session.models.keys())))),
+        (several, _) => {
+            let roles = names(several.iter().map(|model| model.role()));
+            Err(Error::new("config/generate", format!("several models could generate: {roles}"))
+                .with_help("choose one with `--role`"))
+        }
+    }
+}
+
+fn names(names: impl Iterator<Item = impl std::fmt::Display>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "none".into() } else { names.join(", ") }
 }

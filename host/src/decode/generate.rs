@@ -42,12 +42,14 @@ impl Ended {
 }
 
 /// A sequence that was continued.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Written {
     /// The new tokens.
     pub tokens: Vec<u32>,
     /// Why there are no more.
     pub ended: Ended,
+    /// What a search finds it worth; `None` where there was none.
+    pub score: Option<f64>,
 }
 
 /// How long it took.
@@ -89,7 +91,7 @@ pub fn generate(
         check(prompt, number, decoder.maximum_length())?;
     }
     let mut sequences: Vec<Written> =
-        prompts.iter().map(|_| Written { tokens: Vec::new(), ended: Ended::Tokens }).collect();
+        prompts.iter().map(|_| Written { tokens: Vec::new(), ended: Ended::Tokens, score: None }).collect();
     let mut times = Times::default();
     let key = Key::root(seed).stream("generate");
     let numbers: Vec<usize> = (0..prompts.len()).collect();
@@ -109,7 +111,7 @@ pub fn generate(
     .map(|()| Generated { sequences, times })
 }
 
-fn check(prompt: &[u32], number: usize, maximum: Option<usize>) -> Result<()> {
+pub(super) fn check(prompt: &[u32], number: usize, maximum: Option<usize>) -> Result<()> {
     let ordinal = number + 1;
     if prompt.is_empty() {
         return Err(Error::new("config/generate", format!("prompt {ordinal} has no tokens"))
@@ -139,15 +141,12 @@ fn group(
     }
     let start = Instant::now();
     let mut running = numbers.to_vec();
-    let longest = numbers.iter().map(|number| prompts[*number].len()).max().unwrap_or(0);
-    let mut state = decoder.begin(numbers.len(), longest + limits.tokens)?;
-    let mut tokens: Vec<u32> = numbers.iter().flat_map(|number| prompts[*number].iter().copied()).collect();
-    let mut new: Vec<usize> = numbers.iter().map(|number| prompts[*number].len()).collect();
-    let mut is_first = true;
-    while !running.is_empty() {
-        let step = Instant::now();
-        let keys: Vec<u64> = running.iter().map(|number| *number as u64).collect();
-        let logits_bv = decoder.step(&state, &tokens, &new, &keys)?;
+    let read: Vec<&[u32]> = numbers.iter().map(|number| prompts[*number].as_slice()).collect();
+    let keys_of = |running: &[usize]| running.iter().map(|number| *number as u64).collect::<Vec<_>>();
+    let (mut state, mut logits_bv) = decoder.read(&read, &keys_of(numbers), limits.tokens)?;
+    let mut tokens: Vec<u32> = Vec::with_capacity(numbers.len());
+    let (mut is_first, mut step) = (true, start);
+    loop {
         let width = logits_bv.len() / running.len();
         tokens.clear();
         let mut kept = Vec::with_capacity(running.len());
@@ -155,12 +154,12 @@ fn group(
             let written = &mut sequences[*number];
             let token = choose(*number, written.tokens.len(), &logits_bv[place * width..(place + 1) * width]);
             written.tokens.push(token);
-            let rows = prompts[*number].len() + written.tokens.len();
+            let room = decoder.room(prompts[*number].len());
             if limits.end == Some(token) {
                 written.ended = Ended::End;
             } else if written.tokens.len() == limits.tokens {
                 written.ended = Ended::Tokens;
-            } else if decoder.maximum_length().is_some_and(|maximum| rows > maximum) {
+            } else if room.is_some_and(|room| written.tokens.len() >= room) {
                 written.ended = Ended::Length;
             } else {
                 kept.push(place);
@@ -175,11 +174,14 @@ fn group(
             times.steps += 1;
             times.tokens += running.len();
         }
-        if kept.len() < running.len() && !kept.is_empty() {
+        if kept.is_empty() {
+            return Ok(());
+        }
+        step = Instant::now();
+        if kept.len() < running.len() {
             state = std::sync::Arc::new(state.select(&kept)?);
         }
         running = kept.iter().map(|place| running[*place]).collect();
-        new = vec![1; running.len()];
+        logits_bv = decoder.step(&state, &tokens, &vec![1; running.len()], &keys_of(&running))?;
     }
-    Ok(())
 }

@@ -20,8 +20,6 @@ pub enum Kind {
     Objective,
     /// A model family.
     Model,
-    /// An evaluator.
-    Evaluator,
 }
 
 /// A request for a new plugin.

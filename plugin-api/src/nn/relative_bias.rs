@@ -57,11 +57,11 @@ impl RelativeBiasOptions {
         let help = "the first half of a side's buckets is for single distances, the rest up to the longest";
         if exact == 0 {
             let fact = format!("are {}, which leaves none for single distances", self.buckets);
-            return Err(Error::setting("buckets", fact).help("take at least 2, or 4 where rows see both sides"));
+            return Err(Error::setting("bias_buckets", fact).help("take at least 2, or 4 where rows see both sides"));
         }
         if self.maximum_distance <= exact {
             let fact = format!("is {}, and {exact} buckets are for single distances already", self.maximum_distance);
-            return Err(Error::setting("maximum_distance", fact).help(help));
+            return Err(Error::setting("bias_distance", fact).help(help));
         }
         Ok(())
     }

@@ -28,8 +28,14 @@ const NAMES: BlockNames<'static> = BlockNames {
     mlp_norm: "output.LayerNorm",
 };
 
-/// Block `index`, its weights below `scope`.
-pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope) -> Result<Block> {
+/// Block `index` of a stack, its weights below `scope`; `prefix` goes before its name. With `cross` it looks at a memory too.
+pub(crate) fn block(
+    settings: &TransformerSettings,
+    index: usize,
+    scope: &Scope,
+    prefix: &str,
+    cross: bool,
+) -> Result<Block> {
     let (init, output_init) = (Init::Normal(settings.initial_std), Init::Normal(settings.output_std()));
     let attention = AttentionOptions {
         width: settings.width,
@@ -43,6 +49,7 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
         relative: settings.relative_terms(),
         gate: settings.attention_gate.then_some(settings.norm_epsilon),
         low_rank: settings.low_rank(),
+        scale: settings.score_scale,
         init,
         output_init,
         ..AttentionOptions::new(settings.width, settings.num_heads)
@@ -67,7 +74,8 @@ pub(crate) fn block(settings: &TransformerSettings, index: usize, scope: &Scope)
         epsilon: settings.norm_epsilon,
         pre_norm: settings.pre_norm,
         attention_norm: !settings.pre_norm || settings.first_norm || index > 0,
+        cross,
         ..BlockOptions::new(settings.width, settings.num_heads)
     };
-    Block::named(&scope.at(&index.to_string()), &format!("layers.{index}"), &NAMES, options)
+    Block::named(&scope.at(&index.to_string()), &format!("{prefix}layers.{index}"), &NAMES, options)
 }

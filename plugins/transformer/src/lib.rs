@@ -1,4 +1,4 @@
-//! The transformer family: encoders and causal decoders from one composed block.
+//! The transformer family: encoders, causal decoders and encoder–decoders from one composed block.
 //!
 //! Vaswani et al. 2017, arXiv:1706.03762; as an encoder with its default settings Devlin et al. 2018, arXiv:1810.04805.
 //! Weights have BERT's names whatever the settings. Axes: n token rows, d width.
@@ -25,18 +25,32 @@ pub struct Transformer {
     vocabulary: usize,
     embeddings: Embeddings,
     stack: Stack,
+    /// Beside an encoder.
+    decoder: Option<Stack>,
 }
 
 impl ModelFamily for Transformer {
     type Settings = TransformerSettings;
 
-    fn build(settings: TransformerSettings, scope: &Scope) -> Result<Self> {
+    fn build(mut settings: TransformerSettings, scope: &Scope) -> Result<Self> {
         settings.check()?;
-        let vocabulary = scope.vocabulary("text")?.size();
+        let vocabulary = scope.vocabulary("text")?;
+        if settings.decoder_layers > 0 {
+            settings.decoder_start = settings.decoder_start.or_else(|| vocabulary.pad_token().ok());
+        }
+        let vocabulary = vocabulary.size();
         // With low-rank changes nothing else of the model learns.
         let scope = scope.frozen(settings.lora_rank > 0);
         let embeddings = Embeddings::new(&settings, vocabulary, &scope)?;
-        Ok(Self { vocabulary, embeddings, stack: Stack::new(&settings, &scope)?, settings })
+        let (stack, decoder) = (Stack::new(&settings, &scope)?, Stack::answering(&settings, &scope)?);
+        if decoder.is_some() && settings.decoder_start.is_none_or(|id| id as usize >= vocabulary) {
+            let fact =
+                settings.decoder_start.map_or("is left out, and the vocabulary has no padding".to_owned(), |id| {
+                    format!("is {id}, and the vocabulary has {vocabulary} tokens")
+                });
+            return Err(Error::setting("decoder_start", fact).help("give the id of the token that answers begin with"));
+        }
+        Ok(Self { vocabulary, embeddings, stack, decoder, settings })
     }
 
     fn forward(&self, call: &Forward) -> Result<Output> {
@@ -64,6 +78,12 @@ impl ModelFamily for Transformer {
             0 => description,
             _ => description.with("type_embeddings", "embeddings.token_type_embeddings.weight"),
         };
+        let description = match &self.decoder {
+            None => description,
+            Some(decoder) => description
+                .with("decoder_layers", decoder.len())
+                .with("decoder_start_token", self.settings.decoder_start),
+        };
         match self.settings.position_kind() {
             Positions::Learned => description
                 .with("position_embeddings", "embeddings.position_embeddings.weight")
@@ -75,7 +95,7 @@ impl ModelFamily for Transformer {
 
 impl Decode for Transformer {
     fn begin(&self, _: &State) -> Result<()> {
-        if self.settings.all_causal() {
+        if self.decoder.is_some() || self.settings.all_causal() {
             return Ok(());
         }
         let fault = Error::unsupported("a transformer that sees what comes after cannot decode step by step");
@@ -83,7 +103,7 @@ impl Decode for Transformer {
             Some(bits) if self.settings.causal => {
                 fault.help(format!("`causal_groups = \"{bits}\"` opens groups of blocks: leave it out to decode"))
             }
-            _ => fault.help("train it with `causal = true`"),
+            _ => fault.help("train it with `causal = true`, or with `decoder_layers`"),
         })
     }
 
@@ -95,7 +115,9 @@ impl Decode for Transformer {
 impl Transformer {
     /// Runs rows through some layers; with a state they follow those that it remembers.
     fn pass(&self, call: &Forward, state: Option<&State>) -> Result<Output> {
-        let layers = call.layers(self.stack.len());
+        let answers = call.workflow() == "decode";
+        let stack = self.decoder.as_ref().filter(|_| answers).unwrap_or(&self.stack);
+        let layers = call.layers(stack.len());
         let mut wanted = Vec::new();
         let hidden_nd = match call.hidden() {
             Some(hidden_nd) => hidden_nd,
@@ -111,7 +133,7 @@ impl Transformer {
                     .help("only the first layer begins from tokens or embeddings"));
             }
         };
-        let hidden_nd = self.stack.run(&self.settings, hidden_nd, call, state, &mut wanted)?;
+        let hidden_nd = stack.run(&self.settings, hidden_nd, call, state, &mut wanted)?;
         Ok(wanted.into_iter().fold(Output::new(hidden_nd), |output, (name, tensor)| output.with(name, tensor)))
     }
 }

@@ -1,11 +1,8 @@
 //! Two or more runs side by side: final and best values, paired differences, settings that differ.
 
-mod grouped;
-mod items;
+mod bootstrap;
 mod render;
 mod settings;
-mod standing;
-mod tables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,10 +14,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Row;
 use crate::report::{curve, metric_names, splits};
 use crate::run_folder::RunFolder;
-use crate::statistics;
-pub use grouped::{Group, GroupedComparison};
 pub use settings::SettingDifference;
-pub use standing::{Cell, ItemPair, ItemScores, LEVEL, Measured, Pair, Standing, Task, TaskStanding, Test};
 
 /// What a comparison reads of a run.
 #[derive(Clone, Debug, Default)]
@@ -33,10 +27,6 @@ pub struct RunData {
     pub metrics: Vec<Row>,
     /// The resolved experiment, each value under its dotted key, written as in TOML.
     pub settings: BTreeMap<String, String>,
-    /// For `SPLIT.METRIC` the score of each item, where the run kept them.
-    pub items: BTreeMap<String, ItemScores>,
-    /// Seconds of training.
-    pub seconds: Option<f64>,
     /// What was odd about its files.
     pub remarks: Vec<String>,
 }
@@ -58,9 +48,7 @@ impl RunData {
         if rows.rows.is_empty() {
             remarks.push(format!("{name}: nothing was measured"));
         }
-        let seconds = run.trained_seconds()?;
-        let items = items::scores(&run, &rows.rows)?;
-        Ok(Self { name, path: folder.into(), metrics: rows.rows, settings, items, seconds, remarks })
+        Ok(Self { name, path: folder.into(), metrics: rows.rows, settings, remarks })
     }
 }
 
@@ -226,8 +214,8 @@ fn difference(first: &[(f64, f64)], this: &[(f64, f64)], split: &str, metric: &s
     let key = philox::Key::root(0).stream("bootstrap").stream(split).stream(metric);
     Some(Difference {
         points: finite.len(),
-        mean: statistics::mean(&finite),
-        interval: if split == "train" { None } else { statistics::interval(&finite, key) },
+        mean: bootstrap::mean(&finite),
+        interval: if split == "train" { None } else { bootstrap::interval(&finite, key) },
         only_first: first.len() - matching,
         only_this: this.len() - matching,
     })

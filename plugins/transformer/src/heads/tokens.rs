@@ -14,6 +14,8 @@ pub(crate) struct TokenHead {
     has_further_rows: bool,
     bias: Option<Weight>,
     vocabulary: usize,
+    /// What rows are multiplied by.
+    scale: Option<f64>,
 }
 
 impl TokenHead {
@@ -45,16 +47,20 @@ impl TokenHead {
         let bias = WeightOptions::new().no_decay().axes("vocabulary");
         let bias = settings.decoder_bias().then(|| scope.weight_with("bias", &[vocabulary], Init::Zeros, &bias));
         let has_further_rows = decoder.dims()?[0] > vocabulary;
-        Ok(Self { transform, decoder, has_further_rows, bias: bias.transpose()?, vocabulary })
+        let scale = settings.scaled_head.then(|| (settings.width as f64).sqrt().recip());
+        Ok(Self { transform, decoder, has_further_rows, bias: bias.transpose()?, vocabulary, scale })
     }
 }
 
 impl HeadModule for TokenHead {
     fn apply(&self, hidden_nd: &Tensor) -> Result<Tensor> {
-        let transformed_ne = match &self.transform {
+        let mut transformed_ne = match &self.transform {
             Some((dense, activation, norm)) => norm.apply(&dense.apply_with(hidden_nd, *activation)),
             None => hidden_nd.clone(),
         };
+        if let Some(scale) = self.scale {
+            transformed_ne = transformed_ne * scale;
+        }
         if self.has_further_rows {
             // Rows that are no token's have no logits, so that they are never the likeliest.
             let decoder_ve = self.decoder.tensor().narrow(0, 0, self.vocabulary);

@@ -6,11 +6,14 @@
 mod bert;
 mod deberta;
 mod electra;
+mod gpt2;
+mod llama;
 mod modernbert;
 mod mosaicbert;
 mod read;
 mod roberta;
 mod rows;
+mod t5;
 
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};
@@ -43,6 +46,11 @@ const ARCHITECTURES: &[Architecture] = &[
     deberta::ARCHITECTURE,
     modernbert::ARCHITECTURE,
     mosaicbert::ARCHITECTURE,
+    gpt2::ARCHITECTURE,
+    llama::LLAMA,
+    llama::MISTRAL,
+    t5::T5,
+    t5::MT5,
 ];
 
 fn architecture(settings: &TransformerSettings) -> Option<&'static Architecture> {

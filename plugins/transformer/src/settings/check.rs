@@ -11,9 +11,12 @@ impl TransformerSettings {
     /// The first misfit, with its numbers.
     pub fn check(&self) -> Result<()> {
         let (width, num_heads) = (self.width, self.num_heads);
-        if !width.is_multiple_of(num_heads) {
+        if self.head_dim == Some(0) {
+            return Err(Error::setting("head_dim", "is 0").help("leave it out for `width / num_heads`"));
+        }
+        if self.head_dim.is_none() && !width.is_multiple_of(num_heads) {
             return Err(Error::setting("width", format!("is {width}, which {num_heads} heads cannot share evenly"))
-                .help(format!("choose a multiple of {num_heads}, or another `num_heads`")));
+                .help(format!("choose a multiple of {num_heads}, another `num_heads`, or give `head_dim`")));
         }
         let groups = self.key_value_heads();
         if groups == 0 || !num_heads.is_multiple_of(groups) {
@@ -30,11 +33,18 @@ impl TransformerSettings {
                 "positions",
                 format!("is `rotary`, which turns pairs, and a head is {head_dim} wide"),
             )
-            .help("make `width / num_heads` even"));
+            .help("make `width / num_heads`, or `head_dim`, even"));
         }
         if self.positions == "sinusoidal" && !width.is_multiple_of(2) {
             let fact = format!("is `sinusoidal`, which needs an even `width`, and that is {width}");
             return Err(Error::setting("positions", fact).help("make `width` even"));
+        }
+        if self.decoder_layers > 0 && self.causal {
+            return Err(Error::setting("decoder_layers", "is given for a causal model")
+                .help("an encoder sees its whole text and its decoder is causal: leave out `causal`"));
+        }
+        if self.score_scale.is_some_and(|scale| !scale.is_finite() || scale <= 0.0) {
+            return Err(Error::setting("score_scale", "is not above 0").help("leave it out for 1/√head_dim"));
         }
         self.check_positions()?;
         self.check_heads()

@@ -16,6 +16,8 @@ pub enum Positions {
     Rotary(Rotary),
     /// Lowers scores with the distance.
     Alibi,
+    /// Adds a learned number for each head and bucket of distances to scores.
+    Relative,
     /// Nowhere.
     None,
 }
@@ -24,7 +26,7 @@ impl TransformerSettings {
     /// Width of one head.
     #[must_use]
     pub fn head_dim(&self) -> usize {
-        self.width / self.num_heads
+        self.head_dim.unwrap_or(self.width / self.num_heads)
     }
 
     /// Key and value heads.
@@ -54,6 +56,7 @@ impl TransformerSettings {
             "sinusoidal" => Positions::Sinusoidal,
             "rotary" => Positions::Rotary(Rotary { base: self.rotary_base, ..Rotary::default() }),
             "alibi" => Positions::Alibi,
+            "relative" => Positions::Relative,
             _ => Positions::None,
         }
     }
@@ -129,11 +132,11 @@ impl TransformerSettings {
         self.window.is_some() && (self.global_every == 0 || !index.is_multiple_of(self.global_every))
     }
 
-    /// What block `index` shows each token by its window; `None`: all.
+    /// What block `index` shows each token by its window, before and after it; `None`: all.
     #[must_use]
-    pub fn window_of(&self, index: usize) -> Option<(usize, usize)> {
+    pub fn window_of(&self, index: usize, causal: bool) -> Option<(usize, usize)> {
         let window = self.window.filter(|_| self.is_local(index))?;
-        Some(if self.is_causal(index) { (window.saturating_sub(1), 0) } else { (window / 2, window / 2) })
+        Some(if causal { (window.saturating_sub(1), 0) } else { (window / 2, window / 2) })
     }
 
     /// Whether tokens see only what came before in block `index`.

@@ -11,17 +11,26 @@ pub use derived::Positions;
 /// A transformer over token rows. The defaults are BERT-base: Devlin et al. 2018, arXiv:1810.04805, section 3.
 #[derive(Settings, Clone, Debug, PartialEq)]
 pub struct TransformerSettings {
-    /// Width of the hidden state; a multiple of `num_heads`.
+    /// Width of the hidden state; a multiple of `num_heads` unless `head_dim` is given.
     #[setting(default = 768, range = 1..=65536)]
     pub width: usize,
     /// Number of blocks.
     #[setting(default = 12, range = 1..=1024)]
     pub num_layers: usize,
+    /// Blocks of a decoder that looks at what the others, an encoder, make of another text; 0: none (Vaswani et al. 2017, section 3.1).
+    #[setting(default = 0, range = 0..=1024)]
+    pub decoder_layers: usize,
+    /// The token that texts of that decoder begin with. Left out: padding.
+    pub decoder_start: Option<u32>,
     /// Query heads of a block.
     #[setting(default = 12, range = 1..=1024)]
     pub num_heads: usize,
     /// Key and value heads; must divide `num_heads`. Left out: as many as those (grouped queries: Ainslie et al. 2023).
     pub num_key_value_heads: Option<usize>,
+    /// Width of a head. Left out: `width / num_heads`.
+    pub head_dim: Option<usize>,
+    /// What attention scores are multiplied by. Left out: 1/√ of the width of a head. T5: 1.
+    pub score_scale: Option<f64>,
     /// Width inside the MLP. Left out: 4 · `width`, with `glu` 8/3 · `width` rounded up to a multiple of 8.
     pub ffn_width: Option<usize>,
     /// Each token sees only itself and those before it: a decoder.
@@ -31,7 +40,7 @@ pub struct TransformerSettings {
     /// token sees all of its text.
     pub causal_groups: Option<String>,
     /// How the model knows where a token stands.
-    #[setting(default = "learned", choices = ["learned", "sinusoidal", "rotary", "alibi", "none"])]
+    #[setting(default = "learned", choices = ["learned", "sinusoidal", "rotary", "alibi", "relative", "none"])]
     pub positions: String,
     /// Number of learned positions: the longest sequence the model can read. Others have no such limit.
     #[setting(default = 512, range = 1..=16777216)]
@@ -39,6 +48,13 @@ pub struct TransformerSettings {
     /// Vectors before that of the first position, which are never used: RoBERTa has 2.
     #[setting(default = 0, range = 0..=65536)]
     pub position_offset: usize,
+    /// With `positions = "relative"`: so many numbers for each head, near distances apart, far ones shared by their logarithm
+    /// (Raffel et al. 2020, arXiv:1910.10683, section 2.1).
+    #[setting(default = 32, range = 4..=65536)]
+    pub bias_buckets: usize,
+    /// The distance from which all share the last of them.
+    #[setting(default = 128, range = 2..=16777216)]
+    pub bias_distance: usize,
     /// Base of the rotary angles (Su et al. 2021, arXiv:2104.09864).
     #[setting(default = 10000.0, range = 1.0..=1e12)]
     pub rotary_base: f64,
@@ -129,6 +145,9 @@ pub struct TransformerSettings {
     /// The token head uses the word embeddings (Press and Wolf 2017, arXiv:1608.05859).
     #[setting(default = true)]
     pub tied_head: bool,
+    /// The hidden state is divided by √`width` before the token head, as in T5 where that is tied.
+    #[setting(default = false)]
+    pub scaled_head: bool,
     /// A layer, activation and norm before the token head. Left out: when the norms come after, as in BERT.
     pub head_transform: Option<bool>,
     /// The function in that layer. Left out: `activation`.

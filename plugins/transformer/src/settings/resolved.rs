@@ -1,5 +1,7 @@
 //! Settings in one form, to tell whether two instances compute the same.
 
+use plugin_api::nn::NormKind;
+
 use super::{Positions, TransformerSettings};
 
 impl TransformerSettings {
@@ -8,10 +10,12 @@ impl TransformerSettings {
     pub(crate) fn resolved(&self) -> Self {
         let learned = self.position_kind() == Positions::Learned;
         let rotary = matches!(self.position_kind(), Positions::Rotary(_));
+        let biased = self.position_kind() == Positions::Relative;
         let relative = !self.relative_terms.is_empty();
         let mut relative_terms = self.relative_terms.clone();
         relative_terms.sort();
         Self {
+            head_dim: Some(self.head_dim()),
             num_key_value_heads: Some(self.key_value_heads()),
             ffn_width: Some(self.inner_width()),
             embedding_norm: Some(self.has_embedding_norm()),
@@ -22,13 +26,15 @@ impl TransformerSettings {
             attention_bias: Some(self.attention_bias()),
             mlp_bias: Some(self.mlp_bias()),
             mlp_first_bias: Some(self.mlp_first_bias()),
-            norm_bias: Some(self.norm_bias.unwrap_or(self.bias)),
+            norm_bias: Some(self.norm_kind() == NormKind::Layer),
             head_bias: Some(self.head_bias()),
             decoder_bias: Some(self.decoder_bias()),
             maximum_length: if learned { self.maximum_length } else { 1 },
             position_offset: if learned { self.position_offset } else { 0 },
             rotary_base: if rotary { self.rotary_base } else { 1.0 },
             local_rotary_base: self.local_rotary_base.or(Some(self.rotary_base)).filter(|_| rotary),
+            bias_buckets: if biased { self.bias_buckets } else { 0 },
+            bias_distance: if biased { self.bias_distance } else { 0 },
             relative_terms,
             relative_buckets: if relative { self.relative_buckets } else { 0 },
             relative_maximum: if relative { self.relative_maximum } else { 0 },
