@@ -28,6 +28,15 @@ impl StopFlag {
         self.0.load(Ordering::Acquire)
     }
 
+    /// Raises the flag when standard input ends: when the process that holds its other end closes it or is gone.
+    pub fn raise_when_input_ends(&self) {
+        let flag = self.clone();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            flag.raise();
+        });
+    }
+
     /// Asks to stop.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Release);

@@ -27,6 +27,30 @@ impl<'a> Samples<'a> {
         (0..self.len()).map(move |index| Sample { collation, index })
     }
 
+    /// The epoch, from 0.
+    ///
+    /// # Errors
+    /// When the host cannot tell.
+    pub fn epoch(&self) -> Result<u64> {
+        Ok(self.0.when()?.0)
+    }
+
+    /// Whether the batch is for training; otherwise it is for measuring.
+    ///
+    /// # Errors
+    /// When the host cannot tell.
+    pub fn training(&self) -> Result<bool> {
+        Ok(self.0.when()?.1)
+    }
+
+    /// The share of the run that is done before this batch, in [0, 1]; 1 when measuring. For rates that change.
+    ///
+    /// # Errors
+    /// When the host cannot tell.
+    pub fn progress(&self) -> Result<f64> {
+        Ok(self.0.when()?.2)
+    }
+
     /// Adds a column `[len]` to the batch.
     ///
     /// # Errors
@@ -110,7 +134,17 @@ impl Sample<'_> {
     /// As [`Sample::uniforms`].
     pub fn uniforms_from(&self, stream: &str, first: u64, count: usize) -> Result<Vec<f64>> {
         let mut draws = vec![0.0; count];
-        self.collation.draw(self.index, stream, first, &mut draws)?;
+        self.collation.draw(self.index, stream, self.collation.when()?.0, first, &mut draws)?;
+        Ok(draws)
+    }
+
+    /// The first `count` draws that this sample had of a stream in an earlier epoch.
+    ///
+    /// # Errors
+    /// As [`Sample::uniforms`].
+    pub fn uniforms_of_epoch(&self, epoch: u64, stream: &str, count: usize) -> Result<Vec<f64>> {
+        let mut draws = vec![0.0; count];
+        self.collation.draw(self.index, stream, epoch, 0, &mut draws)?;
         Ok(draws)
     }
 }

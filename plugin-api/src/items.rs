@@ -52,6 +52,11 @@ impl Loss {
         self.with_item(name, values, None, false)
     }
 
+    /// As [`Loss::item_rows`], for figures alone.
+    pub fn item_rows_for_figures(self, name: &str, values_n: &Tensor, layout: &Layout) -> Self {
+        self.with_item(name, values_n, Some(layout.clone()), false)
+    }
+
     fn with_item(mut self, name: &str, values: &Tensor, layout: Option<Layout>, written: bool) -> Self {
         self.items.push(Item { name: name.to_owned(), values: values.clone(), layout, written });
         self

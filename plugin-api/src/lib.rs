@@ -127,6 +127,7 @@ pub mod probe;
 pub mod random;
 mod raw;
 mod scope;
+mod sequences;
 mod settings;
 mod state;
 mod tensor;
@@ -151,6 +152,7 @@ pub use objective::{
 pub use plugin_api_derive::Settings;
 pub use raw::HostObject;
 pub use scope::Scope;
+pub use sequences::{SequenceBatch, Sequences};
 pub use serde_json::{Value as Json, json};
 pub use settings::Settings;
 pub use state::State;

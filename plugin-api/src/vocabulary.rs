@@ -14,6 +14,7 @@ pub struct Vocabulary {
     end: Option<u32>,
     mask: Option<u32>,
     unknown: Option<u32>,
+    sentinels: Vec<u32>,
     special: Vec<u32>,
 }
 
@@ -26,8 +27,9 @@ impl Vocabulary {
         let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
         let token = |name: &str| value.get(name).and_then(id);
         let size = value.get("size").and_then(Value::as_u64).and_then(|size| usize::try_from(size).ok());
-        let mut special: Vec<u32> =
-            value.get("special").and_then(Value::as_array).into_iter().flatten().filter_map(id).collect();
+        let tokens =
+            |name: &str| value.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(id).collect();
+        let mut special: Vec<u32> = tokens("special");
         special.sort_unstable();
         Ok(Self {
             modality: modality.to_owned(),
@@ -37,6 +39,7 @@ impl Vocabulary {
             end: token("end"),
             mask: token("mask"),
             unknown: token("unknown"),
+            sentinels: tokens("sentinels"),
             special,
         })
     }
@@ -51,6 +54,24 @@ impl Vocabulary {
     #[must_use]
     pub fn special(&self) -> &[u32] {
         &self.special
+    }
+
+    /// The ids of the tokens that stand for gaps of any length, in their order.
+    ///
+    /// # Errors
+    /// When there are fewer than `needed`.
+    pub fn sentinels(&self, needed: usize) -> Result<&[u32]> {
+        if self.sentinels.len() >= needed {
+            return Ok(&self.sentinels);
+        }
+        let fact = format!(
+            "the vocabulary `{}` has {} sentinels, and {needed} are needed",
+            self.modality,
+            self.sentinels.len()
+        );
+        Err(Error::new("plugin/vocabulary", fact)
+            .without_place()
+            .help(format!("set `sentinels = {needed}` in [data.{}]", self.modality)))
     }
 
     /// Whether a token is special.

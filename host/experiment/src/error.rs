@@ -36,6 +36,9 @@ pub enum Error {
     /// A part of the file format that this host does not run.
     #[error("{what} is not in this host yet")]
     NotYet { what: String, remedy: String, place: Box<Source> },
+    /// A study that contradicts itself, or a line of it that cannot be read.
+    #[error("{reason}")]
+    Study { reason: String, remedy: String, place: Box<Source> },
     /// A schema that contradicts itself: a fault of the plugin that declares it.
     #[error("{what} declares its settings wrongly: {reason}")]
     Schema { what: String, reason: String },
@@ -54,6 +57,7 @@ impl Error {
             Self::File { .. } => "config/file",
             Self::Override { .. } => "config/override",
             Self::NotYet { .. } => "config/not-yet",
+            Self::Study { .. } => "config/study",
             Self::Schema { .. } => "config/schema",
         }
     }
@@ -67,6 +71,7 @@ impl Error {
             | Self::Choice { place, .. }
             | Self::Missing { place, .. }
             | Self::Syntax { place, .. }
+            | Self::Study { place, .. }
             | Self::NotYet { place, .. } => Some(place),
             Self::File { place, .. } => place.as_deref(),
             Self::Override { .. } | Self::Schema { .. } => None,
@@ -95,6 +100,7 @@ impl Error {
             Self::Missing { remedy, .. }
             | Self::File { remedy, .. }
             | Self::Override { remedy, .. }
+            | Self::Study { remedy, .. }
             | Self::NotYet { remedy, .. } => remedy.clone(),
             Self::Schema { .. } => "this is a fault of the plugin, not of the experiment file".into(),
         };

@@ -11,6 +11,7 @@ use crate::paths::Places;
 use crate::schema::Schema;
 use crate::sections::checkpoint::{self, Checkpoint};
 use crate::sections::evaluate::{self, Evaluate};
+use crate::sections::evaluator;
 use crate::sections::in_words;
 use crate::sections::model::{self, Model};
 use crate::sections::objective::{self, Objective};
@@ -22,7 +23,8 @@ use crate::table::{Content, Node, Table, excerpt, visible};
 
 /// An experiment larger than this is a data file given by mistake.
 const LARGEST_BYTES: u64 = 4 << 20;
-const SECTIONS: [&str; 8] = ["run", "data", "model", "objective", "optimizer", "schedule", "evaluate", "checkpoint"];
+const SECTIONS: [&str; 9] =
+    ["run", "data", "model", "objective", "evaluator", "optimizer", "schedule", "evaluate", "checkpoint"];
 
 /// An experiment file, its overrides applied, the host's own sections checked.
 ///
@@ -38,7 +40,7 @@ pub struct Experiment {
     pub data: Data,
     /// `[model.<role>]`, in the order of the file; which roles must be there is the objective's to say.
     pub models: Vec<Model>,
-    /// `[objective]`.
+    /// `[objective]`, or `[evaluator]` in its place.
     pub objective: Objective,
     /// `[optimizer]` with its groups.
     pub optimizer: Optimizer,
@@ -74,7 +76,11 @@ impl Experiment {
     /// [`Error`] of any kind, with its place; the first fault in the order of the reference page.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, Error> {
         let path = path.as_ref();
-        Self::from_text(&read(path)?, path, overrides)
+        Self::from_text(
+            &read(path, "an experiment file, such as `plugins/mlm/experiments/tiny.toml`")?,
+            path,
+            overrides,
+        )
     }
 
     /// As [`Experiment::load`] with the text at hand; `path` names it in places and is where relative paths start.
@@ -113,7 +119,7 @@ impl Experiment {
 
         let run_section = section(root, "run", run::HEADER)?;
         let run = plain("run", run::HEADER, run::schema(), &[])?;
-        let (run, run_record) = run::finish(run, path, &run_section.source)?;
+        let (run, run_record) = run::finish(run, path, &run_section.source, root.get("evaluator").is_none())?;
 
         let data_record = modality::check(root)?;
 
@@ -123,7 +129,10 @@ impl Experiment {
             models.push(model::read(role_name(role, node)?, role_table(role, node)?, &places)?);
         }
         let (models, model_records) = models.into_iter().unzip();
-        let (objective, objective_record) = objective::read(&*section(root, "objective", objective::HEADER)?)?;
+        let (objective, objective_record) = match root.get("evaluator") {
+            Some(_) => evaluator::read(root, &*section(root, "evaluator", evaluator::HEADER)?)?,
+            None => objective::read(&*section(root, "objective", objective::HEADER)?)?,
+        };
 
         let optimizer_record = plain("optimizer", optimizer::HEADER, optimizer::schema(), &["group"])?;
         let optimizer_section = section(root, "optimizer", optimizer::HEADER)?;
@@ -162,7 +171,8 @@ impl Experiment {
     }
 }
 
-fn read(path: &Path) -> Result<String, Error> {
+/// The text of an experiment or study file; `wanted` says which, with an example.
+pub(crate) fn read(path: &Path, wanted: &str) -> Result<String, Error> {
     let refuse = |reason: &str, remedy: &str| Error::File {
         path: visible(&path.display().to_string()),
         reason: reason.into(),
@@ -170,9 +180,7 @@ fn read(path: &Path) -> Result<String, Error> {
         place: None,
     };
     let about = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            refuse("there is no such file", "name an experiment file, such as `plugins/mlm/experiments/tiny.toml`")
-        }
+        std::io::ErrorKind::NotFound => refuse("there is no such file", &format!("name {wanted}")),
         _ => refuse(&error.to_string(), "look at the path and its permissions"),
     })?;
     if about.is_dir() {
@@ -192,8 +200,12 @@ fn refuse_unknown_sections(root: &Table) -> Result<(), Error> {
     };
     for (name, node) in &root.entries {
         match name.as_str() {
-            "sweep" => return not_yet("`[sweep]`", "run the file once for each value, with an override", node),
-            "stage" => return not_yet("`[[stage]]`", "give each stage a file of its own and run them in turn", node),
+            "sweep" => {
+                return not_yet("`[sweep]`", "write a study file with `grid = …` and run it with `lacuna sweep`", node);
+            }
+            "stage" => {
+                return not_yet("`[[stage]]`", "give each stage a file of its own and name them in a study file", node);
+            }
             "objective" if matches!(node.content, Content::List(_)) => {
                 return not_yet("mixing objectives, `[[objective]]`,", "choose one: `[objective]`", node);
             }
@@ -228,7 +240,7 @@ fn whole_file(source: &Source) -> Source {
     }
 }
 
-fn misplaced(name: &str, header: &str, node: &Node) -> Error {
+pub(crate) fn misplaced(name: &str, header: &str, node: &Node) -> Error {
     let kind = if header.starts_with("[[") { "a list of sections" } else { "a section" };
     Error::Type {
         what: "the experiment".into(),

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! Map: `table` values with places, `overrides` the command line, `schema` and `check` what is allowed, `sections` one file
-//! for each section of the host, `experiment` the whole, `resolved` and `fingerprint` what a run folder keeps,
+//! for each section of the host, `study` arms and seeds side by side, `experiment` the whole, `resolved` and `fingerprint` what a run folder keeps,
 //! `markdown` the reference page.
 
 mod check;
@@ -36,6 +36,7 @@ mod resolved;
 mod schema;
 mod sections;
 mod source;
+mod study;
 mod suggest;
 mod table;
 mod write;
@@ -51,11 +52,13 @@ pub use sections::checkpoint::Checkpoint;
 pub use sections::data::{DataText, Documents, Format, LabelKind, Tokenizer, Trainer};
 pub use sections::evaluate::Evaluate;
 pub use sections::image::{DataImage, Source as DataSource};
-pub use sections::model::Model;
+pub use sections::model::{Model, model_settings};
 pub use sections::objective::Objective;
 pub use sections::optimizer::{Group, Optimizer, OptimizerKind};
 pub use sections::run::{Device, Precision, Run};
 pub use sections::schedule::{Schedule, ScheduleKind};
 pub use source::Source;
+pub use study::{Arm, Axis, Better, Clause, Expectation, Metric, On, Point, Relation, Side, Stage, Study, Task};
 pub use suggest::suggest;
 pub use table::Table;
+pub use write::toml;

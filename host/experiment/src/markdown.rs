@@ -43,8 +43,9 @@ by number: `evaluate.0.every_steps=50`.
 The run folder keeps the resolved file: every value, with a remark that tells whether it is a default, a line of the file or from
 the command line. It is an experiment file itself.
 
-Numbers are finite, whole numbers fit 64 bits; a whole number may stand where a number is asked for. `[sweep]`, `[[stage]]` and several
-`[[objective]]` sections are part of the format but not in this host yet.
+Numbers are finite, whole numbers fit 64 bits; a whole number may stand where a number is asked for. Several
+`[[objective]]` sections are part of the format but not in this host yet. Grids, stages and seeds stand in files of their own:
+[studies.md](studies.md).
 ";
 
 fn default(field: &Field) -> String {

@@ -3,7 +3,7 @@
 use crate::check::Checked;
 use crate::experiment::Experiment;
 use crate::sections::plugin::{Line, lines};
-use crate::sections::{checkpoint, evaluate, objective, optimizer, run, schedule};
+use crate::sections::{checkpoint, evaluate, evaluator, objective, optimizer, run, schedule};
 use crate::write;
 
 impl Experiment {
@@ -21,9 +21,12 @@ impl Experiment {
         }
         section(
             &mut out,
-            objective::HEADER,
+            if self.objective.evaluator { evaluator::HEADER } else { objective::HEADER },
             lines(&records.objective).into_iter().chain(self.objective.plugin.lines()),
         );
+        if self.objective.evaluator {
+            return out;
+        }
         plain(&mut out, optimizer::HEADER, &records.optimizer);
         records.groups.iter().for_each(|group| plain(&mut out, optimizer::GROUP_HEADER, group));
         plain(&mut out, schedule::HEADER, &records.schedule);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value as Json};
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::error::Error;
@@ -52,6 +53,26 @@ impl Table {
         Ok(reader.table(parsed.get_ref(), Source::file_only(&reader.path)))
     }
 
+    /// Its values as JSON, for what is read without a schema; integers past 64 bits and dates become texts.
+    pub fn to_json(&self) -> Map<String, Json> {
+        self.entries.iter().map(|(key, node)| (key.clone(), node.to_json())).collect()
+    }
+
+    /// The section that a JSON object describes, keys that are null left out; `source` is the file that it comes from.
+    pub fn from_json(values: &Map<String, Json>, source: &Path) -> Self {
+        let source = Source::file_only(&source.into());
+        let entries = values.iter().filter_map(|(key, value)| Some((key.clone(), Node::of_json(value, &source)?)));
+        Self { entries: entries.collect(), source }
+    }
+
+    /// The section below a key, if there is one.
+    pub fn section(&self, name: &str) -> Option<&Self> {
+        match self.get(name) {
+            Some(Node { content: Content::Table(table), .. }) => Some(table),
+            _ => None,
+        }
+    }
+
     pub(crate) fn absent(source: Source) -> Self {
         Self { entries: Vec::new(), source }
     }
@@ -85,6 +106,36 @@ impl Table {
 }
 
 impl Node {
+    fn to_json(&self) -> Json {
+        match &self.content {
+            Content::Bool(value) => Json::from(*value),
+            Content::Integer(value) => Json::from(*value),
+            Content::Float(value) => Json::from(*value),
+            Content::Huge(text) | Content::Text(text) | Content::Moment(text) => Json::from(text.as_str()),
+            Content::List(nodes) => nodes.iter().map(Self::to_json).collect(),
+            Content::Table(table) => Json::Object(table.to_json()),
+        }
+    }
+
+    fn of_json(value: &Json, source: &Source) -> Option<Self> {
+        let content = match value {
+            Json::Null => return None,
+            Json::Bool(value) => Content::Bool(*value),
+            Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => Content::Integer(whole),
+                (None, Some(value)) if number.is_f64() => Content::Float(value),
+                _ => Content::Huge(number.to_string()),
+            },
+            Json::String(text) => Content::Text(text.clone()),
+            Json::Array(items) => Content::List(items.iter().filter_map(|item| Self::of_json(item, source)).collect()),
+            Json::Object(map) => {
+                let entries = map.iter().filter_map(|(key, value)| Some((key.clone(), Self::of_json(value, source)?)));
+                Content::Table(Table { entries: entries.collect(), source: source.clone() })
+            }
+        };
+        Some(Self { content, source: source.clone() })
+    }
+
     /// The value in words, for an error: `the text "0.3"`, `the number 2.5`, `a section`.
     pub(crate) fn in_words(&self) -> String {
         match &self.content {

@@ -1,6 +1,6 @@
 //! Writing TOML: keys, texts, numbers.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::table::{Content, Node};
 
@@ -46,6 +46,22 @@ pub(crate) fn json(value: &Json) -> Option<String> {
             format!("{{ {} }}", rows.join(", "))
         }
     })
+}
+
+/// A TOML text with these keys and values; those that are null are left out, objects become sections behind the rest.
+pub fn toml(values: &Map<String, Json>) -> String {
+    let mut out = String::new();
+    for (name, value) in values.iter().filter(|(_, value)| !value.is_object()) {
+        if let Some(value) = json(value) {
+            out.push_str(&format!("{} = {value}\n", key(name)));
+        }
+    }
+    for (name, value) in values {
+        if let Some(section) = value.as_object() {
+            out.push_str(&format!("\n[{}]\n{}", key(name), toml(section)));
+        }
+    }
+    out
 }
 
 /// A value that nobody has checked yet, as it stands.

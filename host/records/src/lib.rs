@@ -29,6 +29,8 @@ mod provenance;
 mod report;
 mod retention;
 mod run_folder;
+mod stream;
+pub mod statistics;
 mod tensors;
 
 pub use atomic::write_atomic;
@@ -37,13 +39,19 @@ pub use checkpoint::{
     BUFFERS, Checkpoint, CheckpointContent, CheckpointWriter, Found, MODEL, OPTIMIZER, STATE, Skipped, Written,
     newest_good,
 };
-pub use compare::{Comparison, Difference, Figures, MetricComparison, RunData, SettingDifference};
+pub use compare::{
+    Cell, Comparison, Difference, Figures, Group, GroupedComparison, ItemPair, ItemScores, LEVEL, Measured,
+    MetricComparison, Pair, RunData, SettingDifference, Standing, Task, TaskStanding, Test,
+};
 pub use error::{Error, Result};
 pub use items::{ItemRow, ItemValue, read_items, write_items};
 pub use metrics::{MetricsWriter, Row, Rows, Torn, parse_rows, read_rows};
 pub use provenance::{FileFacts, Provenance, Resumption, hash_file, utc_text};
-pub use report::{Body, Card, Report, Section, Span, Table, Tone};
+pub use report::{
+    Body, Card, Page, Report, Section, Span, Table, Tone, count, difference, duration, figure, short, spread_chart,
+};
 pub use retention::Retention;
 pub use run_folder::RunFolder;
 pub use safetensors::Dtype;
+pub use stream::TensorWriter;
 pub use tensors::{TensorBytes, TensorFile, write_tensors};

@@ -217,6 +217,23 @@ impl RunFolder {
         read_rows(&self.timings_path())
     }
 
+    /// Seconds spent training, over all legs of a run that was resumed; none if no time was taken.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Line`].
+    pub fn trained_seconds(&self) -> Result<Option<f64>> {
+        let rows = self.timings()?.rows;
+        let mut seconds = rows.iter().filter_map(|row| row.get("seconds")).peekable();
+        let mut total = None;
+        while let Some(now) = seconds.next() {
+            // Each leg counts from its own start.
+            if seconds.peek().is_none_or(|next| *next < now) {
+                total = Some(total.unwrap_or(0.0) + now);
+            }
+        }
+        Ok(total)
+    }
+
     /// The newest checkpoint that is whole.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::guard;
 use super::object::{self, Content, Object};
 use crate::error::{Error, Result};
 
-pub(super) static TABLE: Batches = Batches { new, put, get, names, text, bytes, samples, sample, first_row, draw, add };
+pub(super) static TABLE: Batches = Batches { new, put, get, names, text, bytes, samples, sample, first_row, when, draw, add };
 
 fn batch(object: &Object) -> Result<&Batch> {
     match object.content() {
@@ -110,10 +110,28 @@ unsafe extern "C" fn first_row(call: *const CollateCall, index: usize, modality:
     })
 }
 
+unsafe extern "C" fn when(call: *const CollateCall, epoch: *mut u64, training: *mut u32, progress: *mut f64) -> Handle {
+    guard::answer(|| {
+        // SAFETY: the plugin passes on what it was given.
+        let collation = unsafe { collation(call)? };
+        if epoch.is_null() || training.is_null() || progress.is_null() {
+            return Err(guard::null("the place for epoch and progress"));
+        }
+        // SAFETY: not null; the plugin gives places that it holds alone.
+        unsafe {
+            epoch.write(collation.epoch());
+            training.write(u32::from(collation.progress().is_some()));
+            progress.write(collation.progress().unwrap_or(1.0));
+        }
+        Ok(())
+    })
+}
+
 unsafe extern "C" fn draw(
     call: *const CollateCall,
     index: usize,
     stream: Bytes,
+    epoch: u64,
     first: u64,
     out: *mut f64,
     len: usize,
@@ -128,7 +146,7 @@ unsafe extern "C" fn draw(
             return Err(guard::null("the place for the draws"));
         }
         // SAFETY: not null; the plugin gives `len` numbers that it holds alone.
-        collation.draw(index, stream, first, unsafe { std::slice::from_raw_parts_mut(out, len) })
+        collation.draw(index, stream, epoch, first, unsafe { std::slice::from_raw_parts_mut(out, len) })
     })
 }
 

@@ -8,6 +8,7 @@ use compute::{DType, Device};
 use philox::Key;
 
 use super::batch::{batch_object, listed};
+use super::call::Call;
 use super::memory;
 use super::object::{Content, Object};
 use crate::error::{Error, Result};
@@ -72,6 +73,18 @@ pub struct Sample {
     pub first_rows: BTreeMap<String, usize>,
 }
 
+/// Who adds columns to batches on data threads: an objective, an evaluator.
+pub trait Collator: Send + Sync {
+    /// The plugin's name: its draws go by it.
+    fn name(&self) -> &str;
+
+    /// Lets it add its columns, with a call made for data ([`crate::boundary::CallOptions::data`]).
+    ///
+    /// # Errors
+    /// The plugin's error.
+    fn collate(&self, call: &Arc<Call>, collation: &Collation) -> Result<()>;
+}
+
 /// A column in plain memory that a plugin added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedColumn {
@@ -90,6 +103,7 @@ pub struct Collation {
     key: Key,
     objective: String,
     epoch: u64,
+    progress: Option<f64>,
     added: Mutex<BTreeMap<String, AddedColumn>>,
 }
 
@@ -97,7 +111,23 @@ impl Collation {
     /// A collation of `samples`. Draws are keyed by (`seed`, `objective`/stream, `epoch`, sample id, position).
     #[must_use]
     pub fn new(samples: Vec<Sample>, seed: u64, objective: &str, epoch: u64) -> Self {
-        Self { samples, key: Key::root(seed), objective: objective.to_owned(), epoch, added: Mutex::default() }
+        let objective = objective.to_owned();
+        Self { samples, key: Key::root(seed), objective, epoch, progress: None, added: Mutex::default() }
+    }
+
+    /// For training, after this share of the run's steps, in [0, 1); otherwise it is for measuring.
+    #[must_use]
+    pub fn with_progress(mut self, progress: f64) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(super) fn progress(&self) -> Option<f64> {
+        self.progress
     }
 
     /// The samples in the order of the batch.
@@ -112,13 +142,13 @@ impl Collation {
         })
     }
 
-    /// Uniform draws in (0, 1): numbers `first..` of `stream` for sample `index`.
+    /// Uniform draws in (0, 1): numbers `first..` of `stream` for sample `index` in an epoch, this one or an earlier one.
     ///
     /// # Errors
     /// When there is no such sample.
-    pub fn draw(&self, index: usize, stream: &str, first: u64, out: &mut [f64]) -> Result<()> {
+    pub fn draw(&self, index: usize, stream: &str, epoch: u64, first: u64, out: &mut [f64]) -> Result<()> {
         let sample = self.sample(index)?;
-        let key = self.key.stream(&format!("{}/{stream}", self.objective)).at(self.epoch).at(sample.id);
+        let key = self.key.stream(&format!("{}/{stream}", self.objective)).at(epoch).at(sample.id);
         for (draw, number) in out.iter_mut().zip(first..) {
             *draw = key.uniform(number);
         }

@@ -140,20 +140,17 @@ impl ItemsSoFar {
         }
     }
 
-    /// All items in the order of the samples; `None` where there are none.
+    /// All items in the order of the samples.
     ///
     /// # Errors
     /// When an item is a number for one sample and a list for another.
-    pub fn finish(self) -> Result<Option<Items>> {
-        if self.columns.is_empty() {
-            return Ok(None);
-        }
+    pub fn finish(self) -> Result<Items> {
         let mut order: Vec<usize> = (0..self.samples.len()).collect();
         // Packing puts samples into rows out of their order.
         order.sort_by_key(|place| self.samples[*place].0);
         let ids = order.iter().map(|place| self.samples[*place].1).collect();
         let columns = self.columns.into_iter().map(|column| sorted(column, &order)).collect::<Result<_>>()?;
-        Ok(Some(Items { ids, columns }))
+        Ok(Items { ids, columns })
     }
 }
 
@@ -243,7 +240,7 @@ mod tests {
         let first = [item("a", &[2.0, 0.0], &[2], None), item("b", &[5.0, 6.0, 7.0], &[3], Some(&[2, 1]))];
         items.add(&[2, 0], &[22, 20], &first).unwrap();
         items.add(&[1], &[21], &[item("a", &[1.0], &[1], None), item("b", &[], &[0], Some(&[0]))]).unwrap();
-        let items = items.finish().unwrap().unwrap();
+        let items = items.finish().unwrap();
         assert_eq!(items.ids, [20, 21, 22]);
         assert_eq!(items.columns[0].values, [0.0, 1.0, 2.0]);
         assert_eq!(items.columns[1].starts.as_deref().unwrap(), [0, 1, 1, 3]);
@@ -255,7 +252,7 @@ mod tests {
     fn several_numbers_for_each_sample_are_lists() {
         let mut items = ItemsSoFar::default();
         items.add(&[0, 1], &[0, 1], &[item("a", &[1.0, 2.0, 3.0, 4.0], &[2, 2], None)]).unwrap();
-        let items = items.finish().unwrap().unwrap();
+        let items = items.finish().unwrap();
         assert_eq!(items.columns[0].value(1), ItemValue::List(vec![3.0, 4.0]));
     }
 
@@ -270,7 +267,7 @@ mod tests {
         let mut items = ItemsSoFar::default();
         items.add(&[0], &[0], &[]).unwrap();
         assert!(items.add(&[1], &[1], &[item("a", &[1.0], &[1], None)]).is_err());
-        assert!(ItemsSoFar::default().finish().unwrap().is_none());
+        assert_eq!(ItemsSoFar::default().finish().unwrap(), Items::default());
         assert!(check(&item("a", &[1.0], &[1, 1, 1], None)).is_err());
         assert!(check(&item("a", &[1.0], &[1], Some(&[2]))).is_err());
     }

@@ -43,10 +43,11 @@ mod weights;
 pub use batch::{Batch, batch_object};
 pub use call::{Auxiliary, BufferUpdate, Call, CallOptions, LogSink, Thread, UpdateRule, apply_updates};
 pub use clock::time_in_plugins;
-pub use collation::{AddedColumn, Collation, ColumnData, Sample, batch_on_device};
+pub use collation::{AddedColumn, Collation, Collator, ColumnData, Sample, batch_on_device};
 pub use fault::Fault;
 pub use instances::{
-    Description, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, Phase, hugging_face_settings,
+    Description, EvaluatorInstance, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, Phase,
+    hugging_face_settings,
 };
 pub use items::{BatchItem, ItemColumn, ItemValue, Items, ItemsSoFar};
 pub use live::{KINDS, Live};

@@ -1,26 +1,32 @@
-//! `lacuna eval RUN`: the held-out loss of a checkpoint, and gaps filled.
+//! `lacuna eval RUN`: the held-out loss of a checkpoint, gaps filled, or what an evaluator finds.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, Outcome, print_json};
+use super::{Common, Outcome, measured, print_json};
 use crate::error::{Error, Result};
 use crate::fill::{Filled, fill};
 use crate::train::Session;
 
 #[derive(Args)]
 pub(crate) struct EvalArguments {
-    /// The run folder.
+    /// The run folder; with --with also a model folder.
     #[arg(value_name = "RUN")]
-    run: PathBuf,
-    /// Settings that replace those of the run's record: `data.text.valid_files=["other.txt"]`.
+    pub(super) run: PathBuf,
+    /// Settings that replace those of the run's record, or of the file of --with: `data.text.valid_files=["other.txt"]`.
     #[arg(value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
+    pub(super) overrides: Vec<String>,
     /// A checkpoint of the run: `last`, `best`, or a folder name under `checkpoints`.
     #[arg(long, default_value = "last")]
     checkpoint: String,
+    /// Measure with the evaluator of this experiment file, which gets the run's weights and tokenizer. The run stays as it is.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fill", "fill_file", "checkpoint"])]
+    with: Option<PathBuf>,
+    /// With --with: a new folder for the record of the measurement: figures, and items where samples have any.
+    #[arg(long, value_name = "DIR", requires = "with")]
+    pub(super) out: Option<PathBuf>,
     /// Fill the gaps of this sentence; a gap is written `___`. May be given several times.
     #[arg(long, value_name = "TEXT")]
     fill: Vec<String>,
@@ -32,10 +38,13 @@ pub(crate) struct EvalArguments {
     guesses: u64,
     /// At most so many held-out batches; 0 measures no loss.
     #[arg(long, value_name = "N")]
-    batches: Option<u64>,
+    pub(super) batches: Option<u64>,
 }
 
 pub(super) fn run(common: &Common, arguments: &EvalArguments) -> Result<Outcome> {
+    if let Some(file) = &arguments.with {
+        return measured::with_evaluator(common, arguments, file);
+    }
     let sentences = sentences(arguments)?;
     let session = Session::of_run(&arguments.run, &arguments.checkpoint, &arguments.overrides, &common.catalogue())?;
     let measured = if arguments.batches == Some(0) { None } else { session.held_out(arguments.batches)? };

@@ -1,4 +1,4 @@
-//! `lacuna generate RUN`: texts continued by a run's causal model, or answered by its encoder–decoder.
+//! `lacuna generate MODEL`: texts continued by the causal model of a run or a model folder, or answered by its encoder–decoder.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -11,16 +11,13 @@ use serde_json::json;
 use super::{Common, Outcome, print_json};
 use crate::decode::{Beams, Decoder, Generated, Limits, Reading, Sampling, generate, search};
 use crate::error::{Error, Result};
-use crate::train::Session;
+use crate::models::{Opened, Pick, Stored};
 
 #[derive(Args)]
 pub(crate) struct GenerateArguments {
-    /// The run folder.
-    #[arg(value_name = "RUN")]
+    /// The run folder or model folder.
+    #[arg(value_name = "MODEL")]
     run: PathBuf,
-    /// Settings that replace those of the run's record.
-    #[arg(value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
     /// The text to continue; empty, or left out, begins from the begin token. May be given several times.
     #[arg(long, value_name = "TEXT")]
     prompt: Vec<String>,
@@ -67,6 +64,9 @@ pub(crate) struct GenerateArguments {
     /// A checkpoint of the run: `last`, `best`, or a folder name under `checkpoints`.
     #[arg(long, default_value = "last")]
     checkpoint: String,
+    /// Of a run that keeps averages of its weights, take the weights themselves.
+    #[arg(long)]
+    no_averages: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -87,28 +87,42 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
     };
     let beams = arguments.beam.map(|count| Beams::new(count as usize, arguments.length_penalty)).transpose()?;
     let given = arguments.prompt_ids.as_deref().map(prompt_ids).transpose()?;
-    let session = Session::of_run(&arguments.run, &arguments.checkpoint, &arguments.overrides, &common.catalogue())?;
+    let pick = Pick {
+        role: arguments.role.clone(),
+        checkpoint: arguments.checkpoint.clone(),
+        averaged: !arguments.no_averages,
+    };
+    let opened = open(&arguments.run, &pick, &common.catalogue())?;
     let reading = match arguments.precision {
         None => Reading::AsTrained,
         Some(Precision::F32) => Reading::In(DType::F32),
         Some(Precision::Bf16) => Reading::In(DType::BF16),
         Some(Precision::F16) => Reading::In(DType::F16),
     };
-    let decoder = Decoder::of_session(&session, arguments.role.as_deref(), reading)?;
-    let prompts = match given {
-        Some(ids) => known_ids(&session, ids)?,
-        None if arguments.prompt.is_empty() => vec![encoded(&session, "")?],
-        None => arguments.prompt.iter().map(|text| encoded(&session, text)).collect::<Result<_>>()?,
+    let decoder = Decoder::of_opened(&opened, reading)?;
+    let vocabulary = opened.vocabulary()?;
+    let tokenizer = match given {
+        // Ids need no tokenizer: without one, ids are all that comes out.
+        Some(_) if opened.stored.tokenizer.is_none() => None,
+        _ => Some(opened.tokenizer()?),
+    };
+    let prompts = match (given, &tokenizer) {
+        (Some(ids), _) => known_ids(vocabulary.size, ids)?,
+        (None, Some(tokenizer)) if arguments.prompt.is_empty() => vec![encoded(&opened, tokenizer, "")?],
+        (None, Some(tokenizer)) => {
+            arguments.prompt.iter().map(|text| encoded(&opened, tokenizer, text)).collect::<Result<_>>()?
+        }
+        (None, None) => Vec::new(),
     };
     let limits = Limits {
         tokens: arguments.tokens,
-        end: session.text()?.vocabulary().end.filter(|_| !arguments.ignore_end),
+        end: vocabulary.end.filter(|_| !arguments.ignore_end),
         batch: arguments.batch as usize,
     };
-    let streams =
-        prompts.len() == 1 && beams.is_none() && !decoder.answers() && !common.json && std::io::stdout().is_terminal();
-    let mut stream =
-        Stream { tokenizer: &session.text()?.tokenizer, ids: prompts.first().cloned().unwrap_or_default(), shown: 0 };
+    let terminal = !common.json && std::io::stdout().is_terminal();
+    let streams = terminal && prompts.len() == 1 && beams.is_none() && !decoder.answers() && tokenizer.is_some();
+    let ids = prompts.first().cloned().unwrap_or_default();
+    let mut stream = Stream { tokenizer: tokenizer.as_ref(), ids, shown: 0 };
     if streams {
         stream.show();
     }
@@ -123,28 +137,59 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
         None => generate(&decoder, &prompts, sampling, arguments.seed, limits, &mut show)?,
     };
     if common.json {
-        print_json(&report(&session, arguments, decoder.role(), &prompts, &generated)?);
+        print_json(&report(tokenizer.as_ref(), arguments, decoder.role(), &prompts, &generated)?);
     } else if streams {
         println!();
     } else {
         for (prompt, written) in prompts.iter().zip(&generated.sequences) {
             // An answer stands for itself, a continuation behind what it continues.
             let before: &[u32] = if decoder.answers() { &[] } else { prompt };
-            println!("{}", session.text()?.tokenizer.decode(&[before, &written.tokens].concat(), true)?);
+            let whole = [before, &written.tokens].concat();
+            match &tokenizer {
+                Some(tokenizer) => println!("{}", tokenizer.decode(&whole, true)?),
+                None => println!("{}", whole.iter().map(u32::to_string).collect::<Vec<_>>().join(" ")),
+            }
         }
     }
     Ok(Outcome::Done)
 }
 
+/// The model of a run or model folder; of several the only causal one with a head for tokens.
+fn open(place: &Path, pick: &Pick, catalogue: &crate::loader::Catalogue) -> Result<Opened> {
+    let stored = Stored::all(place, pick)?;
+    if stored.len() == 1 {
+        return stored.into_iter().map(|stored| Opened::build(stored, catalogue)).next_back().unwrap_or_else(|| {
+            Err(Error::new("host/role", "the only model was lost"))
+        });
+    }
+    let roles: Vec<String> = stored.iter().map(|stored| format!("`{}`", stored.role)).collect();
+    let mut found = Vec::new();
+    for stored in stored {
+        let opened = Opened::build(stored, catalogue)?;
+        if opened.model.description().causal && opened.heads.contains_key("tokens") {
+            found.push(opened);
+        }
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(Error::new("config/generate", format!("several models could generate: {}", roles.join(", ")))
+            .with_help("choose one with `--role`")),
+        (None, _) => Err(Error::new("config/generate", "the run has no causal model that predicts tokens")
+            .with_help(format!("it has models in the roles {}", roles.join(", ")))),
+    }
+}
+
 fn report(
-    session: &Session,
+    tokenizer: Option<&Tokenizer>,
     arguments: &GenerateArguments,
     role: &str,
     prompts: &[Vec<u32>],
     generated: &Generated,
 ) -> Result<serde_json::Value> {
     let Generated { sequences, times } = generated;
-    let texts = sequences.iter().map(|written| Ok(session.text()?.tokenizer.decode(&written.tokens, true)?));
+    let texts = sequences.iter().map(|written| {
+        tokenizer.map(|tokenizer| Ok(tokenizer.decode(&written.tokens, true)?)).transpose()
+    });
     let per = |count: usize| (count > 0).then(|| times.decoding * 1000.0 / count as f64);
     Ok(json!({
         "run": arguments.run,
@@ -153,7 +198,7 @@ fn report(
         "seed": arguments.seed,
         "prompt_ids": prompts,
         "tokens": sequences.iter().map(|written| &written.tokens).collect::<Vec<_>>(),
-        "texts": texts.collect::<Result<Vec<String>>>()?,
+        "texts": texts.collect::<Result<Vec<Option<String>>>>()?,
         "scores": sequences.iter().map(|written| written.score).collect::<Vec<_>>(),
         "ended": sequences.iter().map(|written| written.ended.name()).collect::<Vec<_>>(),
         "seconds": times.prefill + times.decoding,
@@ -166,10 +211,10 @@ fn report(
 }
 
 /// The ids of a text, behind the begin token where documents have one.
-fn encoded(session: &Session, text: &str) -> Result<Vec<u32>> {
-    let mut ids = session.text()?.tokenizer.encode(text)?.ids;
-    if session.text()?.settings.add_special || ids.is_empty() {
-        ids.splice(0..0, session.text()?.vocabulary().begin);
+fn encoded(opened: &Opened, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+    let mut ids = tokenizer.encode(text)?.ids;
+    if opened.stored.add_special || ids.is_empty() {
+        ids.splice(0..0, opened.vocabulary()?.begin);
     }
     Ok(ids)
 }
@@ -189,8 +234,7 @@ fn prompt_ids(file: &Path) -> Result<Vec<Vec<u32>>> {
     lines.map(prompt).collect()
 }
 
-fn known_ids(session: &Session, prompts: Vec<Vec<u32>>) -> Result<Vec<Vec<u32>>> {
-    let size = session.text()?.vocabulary().size;
+fn known_ids(size: u32, prompts: Vec<Vec<u32>>) -> Result<Vec<Vec<u32>>> {
     match prompts.iter().flatten().find(|id| **id >= size) {
         Some(id) => Err(Error::new("data/prompt", format!("there is no token {id} in a vocabulary of {size}"))),
         None => Ok(prompts),
@@ -199,7 +243,7 @@ fn known_ids(session: &Session, prompts: Vec<Vec<u32>>) -> Result<Vec<Vec<u32>>>
 
 /// A text on a terminal that grows as its tokens come.
 struct Stream<'a> {
-    tokenizer: &'a Tokenizer,
+    tokenizer: Option<&'a Tokenizer>,
     ids: Vec<u32>,
     /// Bytes that stand there already.
     shown: usize,
@@ -208,7 +252,7 @@ struct Stream<'a> {
 impl Stream<'_> {
     fn show(&mut self) {
         // What cannot be shown yet (half a letter, a terminal that is gone) is not worth ending the generation for.
-        let Ok(text) = self.tokenizer.decode(&self.ids, true) else { return };
+        let Some(Ok(text)) = self.tokenizer.map(|tokenizer| tokenizer.decode(&self.ids, true)) else { return };
         if let Some(new) = text.get(self.shown..).filter(|new| !new.ends_with('\u{fffd}')) {
             let mut out = std::io::stdout().lock();
             let _ = write!(out, "{new}").and_then(|()| out.flush());

@@ -9,10 +9,15 @@ mod data;
 mod demo;
 mod doctor;
 mod eval;
+mod export;
+mod features;
 mod generate;
+mod import;
+mod measured;
 mod plugins;
 mod profile;
 mod run;
+mod sweep;
 mod verify;
 
 use std::path::PathBuf;
@@ -58,22 +63,38 @@ impl Common {
     pub(crate) fn catalogue(&self) -> Catalogue {
         Catalogue::read(&SearchPath::standard(&self.plugin_dir))
     }
+
+    /// The given folders with plugins as absolute paths, for children that may work elsewhere.
+    pub(crate) fn plugin_dirs(&self) -> Result<Vec<PathBuf>> {
+        let absolute = |path: &PathBuf| std::path::absolute(path).map_err(|error| Error::file(path, &error));
+        self.plugin_dir.iter().map(absolute).collect()
+    }
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train an experiment.
+    /// Train an experiment, or measure one with an `[evaluator]`.
     Run(run::RunArguments),
-    /// Evaluate a run's checkpoint on its held-out data; fill gaps in sentences.
+    /// Evaluate a run's checkpoint on its held-out data, or with an evaluator; fill gaps in sentences.
     Eval(eval::EvalArguments),
-    /// Continue texts with a run's causal model.
+    /// Continue texts with the causal model of a run or model folder.
     Generate(generate::GenerateArguments),
+    /// Make a model folder out of a Hugging Face folder, with a report of every key.
+    Import(import::ImportArguments),
+    /// Make a Hugging Face folder out of a run's model or a model folder.
+    Export(export::ExportArguments),
+    /// Hidden states, logits and pooled embeddings of texts or token ids, into a safetensors file.
+    Features(features::FeaturesArguments),
     /// What is installed; details of one plugin; write a new one; check one.
     Plugins(plugins::PluginsArguments),
     /// Look at a data set; tokenise it to memory-mapped shards.
     Data(data::DataArguments),
     /// Replay a run from its record and compare every byte.
     Verify(verify::VerifyArguments),
+    /// Run every arm, task and seed of a study, from where it stopped.
+    Sweep(sweep::SweepArguments),
+    /// Run a shipped study and hold its figures against the paper's claim.
+    Reproduce(sweep::ReproduceArguments),
     /// Put two or more runs side by side.
     Compare(compare::CompareArguments),
     /// Devices, plugins, versions, and what is missing.
@@ -91,9 +112,14 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(&common, &run),
         Command::Eval(eval) => eval::run(&common, &eval),
         Command::Generate(generate) => generate::run(&common, &generate),
+        Command::Import(import) => import::run(&common, &import),
+        Command::Export(export) => export::run(&common, &export),
+        Command::Features(features) => features::run(&common, &features),
         Command::Plugins(plugins) => plugins::run(&common, &plugins),
         Command::Data(data) => data::run(&common, &data),
         Command::Verify(verify) => verify::run(&common, &verify),
+        Command::Sweep(study) => sweep::run(&common, &study),
+        Command::Reproduce(study) => sweep::reproduce(&common, &study),
         Command::Compare(compare) => compare::run(&common, &compare),
         Command::Doctor => doctor::run(&common),
         Command::Demo(demo) => demo::run(&common, &demo),

@@ -41,7 +41,7 @@ enum Command {
         /// Settings that replace defaults: `objective.mask_rate=0.5`, `model.width=8`.
         #[arg(value_name = "KEY=VALUE")]
         overrides: Vec<String>,
-        /// The family that fills the roles an objective asks for.
+        /// The family that fills the roles an objective or evaluator asks for.
         #[arg(long, value_name = "FAMILY", default_value = "transformer")]
         model: String,
     },
@@ -52,11 +52,14 @@ struct NewArguments {
     /// Its name: lower-case letters, digits, `-` and `_`.
     name: String,
     /// An objective: what is learnt.
-    #[arg(long, required_unless_present = "model", conflicts_with = "model")]
+    #[arg(long, group = "kind", required_unless_present_any = ["model", "evaluator"])]
     objective: bool,
     /// A model family: what learns.
-    #[arg(long)]
+    #[arg(long, group = "kind")]
     model: bool,
+    /// An evaluator: what is measured.
+    #[arg(long, group = "kind")]
+    evaluator: bool,
     /// Write it below this folder instead of `plugins/` or the working directory.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -233,6 +236,8 @@ fn meaning(interface: &str) -> &str {
         name::PHASES => "phases",
         name::COUPLE => "coupled loss",
         name::GRADIENTS => "gradients",
+        name::FIGURES => "figures",
+        name::EVALUATOR => "evaluator",
         name::MODEL => "model family",
         name::DECODE => "decoding",
         name::AXES => "axes",
@@ -246,7 +251,11 @@ fn write_new(common: &Common, arguments: &NewArguments) -> Result<Outcome> {
     let working = std::env::current_dir().map_err(|error| Error::file(".".as_ref(), &error))?;
     let named = std::env::var_os("LACUNA_SOURCE").filter(|value| !value.is_empty()).map(PathBuf::from);
     let place = Place::choose(&working, arguments.dir.as_deref(), arguments.lacuna.as_deref().or(named.as_deref()))?;
-    let kind = if arguments.objective { Kind::Objective } else { Kind::Model };
+    let kind = match arguments {
+        NewArguments { objective: true, .. } => Kind::Objective,
+        NewArguments { evaluator: true, .. } => Kind::Evaluator,
+        _ => Kind::Model,
+    };
     let written = scaffold::write(&Request { name, kind, place })?;
     if common.json {
         print_json(

@@ -1,4 +1,4 @@
-//! `lacuna run FILE`: trains an experiment.
+//! `lacuna run FILE`: trains an experiment, or measures one with `[evaluator]`.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use experiment::Experiment;
 use records::RunFolder;
 use serde_json::json;
 
-use super::{Common, Outcome, print_json, profile};
+use super::{Common, Outcome, measured, print_json, profile};
 use crate::error::{Error, Result};
 use crate::signals::StopFlag;
 use crate::train::{Ended, Finished, RunOptions, train};
@@ -30,16 +30,23 @@ pub(crate) struct RunArguments {
     /// Measure the time of each operation and print it by operation at the end.
     #[arg(long)]
     profile: bool,
+    /// Stop, saved and resumable, when standard input ends: for programs that start runs.
+    #[arg(long, hide = true)]
+    stop_with_input: bool,
 }
 
 pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Outcome> {
     let started = Instant::now();
     let experiment = load(arguments)?;
+    let stop = StopFlag::on_signals()
+        .map_err(|error| Error::new("run/signals", format!("cannot listen for signals: {error}")))?;
+    if arguments.stop_with_input {
+        stop.raise_when_input_ends();
+    }
     let options = RunOptions {
         out: arguments.out.clone(),
         resume: arguments.resume,
-        stop: StopFlag::on_signals()
-            .map_err(|error| Error::new("run/signals", format!("cannot listen for signals: {error}")))?,
+        stop,
         report: true,
         until: None,
         started,
@@ -47,7 +54,12 @@ pub(super) fn run(common: &Common, arguments: &RunArguments) -> Result<Outcome> 
         command: std::env::args().collect(),
     };
     let finished = train(experiment, &common.catalogue(), &options)?;
-    if common.json {
+    if let Some(measured) = &finished.measured {
+        measured::print(common, measured, &json!({ "run": finished.folder, "seconds": finished.seconds }));
+        if !common.json {
+            println!("run     {}", finished.folder.display());
+        }
+    } else if common.json {
         print_json(&to_json(&finished));
     } else {
         print(&finished);

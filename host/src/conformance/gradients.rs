@@ -1,6 +1,8 @@
 //! Gradients against central finite differences in f64.
 
-use compute::weights::Weights;
+use std::sync::Arc;
+
+use compute::weights::{View, Weight, Weights};
 use philox::Key;
 
 use super::world::{Slopes, numbers, set};
@@ -25,7 +27,7 @@ pub(super) fn compare(
 ) -> Result<std::result::Result<String, String>> {
     let (mut compared, mut worst) = (0, (0.0, String::new()));
     for weight in weights.owners().iter().filter(|weight| weight.trainable()) {
-        let base = numbers(&weight.value())?;
+        let (base, differences) = (numbers(&weight.value())?, differences_to(weights, weight));
         let zeros = vec![0.0; base.len()];
         let slope = slopes.get(weight.name()).unwrap_or(&zeros);
         for element in elements(weight.name(), slope) {
@@ -33,7 +35,7 @@ pub(super) fn compare(
             let mut nearest = f64::INFINITY;
             let mut measured = f64::NAN;
             for distance in DISTANCES {
-                let difference = displaced(weight, &base, element, distance, value)?;
+                let difference = displaced(weight, &differences, &base, element, distance, value)?;
                 let off = (difference - given).abs() / (given.abs().max(difference.abs()) * TOLERANCE + FLOOR);
                 if off < nearest || measured.is_nan() {
                     (nearest, measured) = (off, difference);
@@ -61,20 +63,41 @@ pub(super) fn compare(
 }
 
 fn displaced(
-    weight: &compute::weights::Weight,
+    weight: &Weight,
+    differences: &[Arc<Weight>],
     base: &[f64],
     element: usize,
     distance: f64,
     value: &mut dyn FnMut() -> Result<f64>,
 ) -> Result<f64> {
-    let mut numbers = base.to_vec();
-    numbers[element] = base[element] + distance;
-    set(weight, &numbers)?;
-    let above = value()?;
-    numbers[element] = base[element] - distance;
-    set(weight, &numbers)?;
-    let below = value()?;
-    Ok((above - below) / (2.0 * distance))
+    let mut at = |shift: f64| {
+        let mut numbers = base.to_vec();
+        numbers[element] += shift;
+        set(weight, &numbers)?;
+        for other in differences {
+            let mut numbers = numbers_of(other)?;
+            numbers[element] -= shift;
+            set(other, &numbers)?;
+        }
+        let found = value();
+        for other in differences {
+            let mut numbers = numbers_of(other)?;
+            numbers[element] += shift;
+            set(other, &numbers)?;
+        }
+        found
+    };
+    Ok((at(distance)? - at(-distance)?) / (2.0 * distance))
+}
+
+/// The weights that are seen as this one, without its gradient, plus their own value: what is seen must stay where it was.
+fn differences_to(weights: &Weights, weight: &Arc<Weight>) -> Vec<Arc<Weight>> {
+    let shows = |view: &View| matches!(view, View::DeltaOf { base } if Arc::ptr_eq(&base.owner(), weight));
+    weights.all().into_iter().filter(|other| other.views().iter().any(shows)).collect()
+}
+
+fn numbers_of(weight: &Weight) -> Result<Vec<f64>> {
+    numbers(&weight.value())
 }
 
 /// Some elements of a weight: half of those with a gradient, since most rows of an embedding have none, half of any.

@@ -17,6 +17,7 @@ const UNITS: u64 = 4;
 
 const BEGIN: u32 = 257;
 const END: u32 = 258;
+const SENTINELS: [u32; 8] = [260, 261, 262, 263, 264, 265, 266, 267];
 const SPECIAL: [u32; 4] = [256, BEGIN, END, 259];
 
 /// Sentences of different lengths, so that no check passes because all samples are alike.
@@ -29,10 +30,14 @@ const SENTENCES: [&str; 6] = [
     "salt on the door",
 ];
 
-/// The vocabulary as an objective reads it: 256 bytes and four special tokens.
+/// The vocabulary as an objective reads it: 256 bytes, four special tokens, eight sentinels.
 fn vocabulary() -> String {
-    json!({ "size": 260, "pad": 256, "begin": BEGIN, "end": END, "mask": 259, "unknown": null, "special": SPECIAL })
-        .to_string()
+    let special = [&SPECIAL[..], &SENTINELS].concat();
+    json!({
+        "size": 268, "pad": 256, "begin": BEGIN, "end": END, "mask": 259, "unknown": null, "sentinels": SENTINELS,
+        "special": special
+    })
+    .to_string()
 }
 
 /// What plugins may know of text, pictures and sounds.

@@ -161,7 +161,7 @@ impl World {
             first_row += text.len();
             sample
         });
-        let collation = Collation::new(samples.collect(), seed, self.objective.name(), 0);
+        let collation = Collation::new(samples.collect(), seed, self.objective.name(), 0).with_progress(0.5);
         self.objective.collate(&Call::new(CallOptions::data(seed)), &collation)?;
         Ok(collation)
     }

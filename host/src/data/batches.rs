@@ -9,7 +9,7 @@ use compute::layout::Layout;
 use records::{Dtype, TensorBytes};
 
 use super::source::SharedSource;
-use crate::boundary::{AddedColumn, Call, CallOptions, Collation, Object, ObjectiveInstance, Sample, batch_on_device};
+use crate::boundary::{AddedColumn, Call, CallOptions, Collation, Collator, Object, Sample, batch_on_device};
 use crate::error::{Error, Result};
 use crate::train::file_dtype;
 
@@ -103,15 +103,24 @@ impl StepBatch {
 #[derive(Clone)]
 pub struct BatchMaker {
     samples: SharedSource,
-    objective: Arc<ObjectiveInstance>,
+    collator: Arc<dyn Collator>,
     seed: u64,
+    /// Steps of the whole run, where it trains.
+    steps: Option<u64>,
 }
 
 impl BatchMaker {
-    /// Batches of `samples`, collated by `objective`; draws are keyed by `seed`.
+    /// Batches of `samples`, collated by an objective or evaluator; draws are keyed by `seed`.
     #[must_use]
-    pub fn new(samples: SharedSource, objective: Arc<ObjectiveInstance>, seed: u64) -> Self {
-        Self { samples, objective, seed }
+    pub fn new(samples: SharedSource, collator: Arc<dyn Collator>, seed: u64) -> Self {
+        Self { samples, collator, seed, steps: None }
+    }
+
+    /// For a run of so many steps.
+    #[must_use]
+    pub fn over(mut self, steps: u64) -> Self {
+        self.steps = Some(steps);
+        self
     }
 
     /// The step batches `first..last`, made ahead by `threads` data threads.
@@ -127,9 +136,10 @@ impl BatchMaker {
         let (maker, plan) = (self.clone(), plan.clone());
         Prefetch::new(first, last, threads, 2 * threads + 1, move |step| {
             let (epoch, rows) = plan.batch_of_step(step)?;
+            let progress = step as f64 / maker.steps.unwrap_or(last).max(1) as f64;
             let micro = micro_batches(&rows, accumulation)
                 .into_iter()
-                .map(|rows| maker.micro_batch(rows, epoch))
+                .map(|rows| maker.micro_batch(rows, epoch, Some(progress)))
                 .collect::<Result<_>>()?;
             Ok(StepBatch { step, epoch, micro })
         })
@@ -152,11 +162,11 @@ impl BatchMaker {
         let maker = self.clone();
         Ok(Prefetch::new(0, last, threads, 2 * threads + 1, move |step| {
             let index = usize::try_from(step).unwrap_or(usize::MAX);
-            Ok(StepBatch { step, epoch: 0, micro: vec![maker.micro_batch(&plan.batch(index), 0)?] })
+            Ok(StepBatch { step, epoch: 0, micro: vec![maker.micro_batch(&plan.batch(index), 0, None)?] })
         }))
     }
 
-    fn micro_batch(&self, rows: &[Row], epoch: u64) -> Result<MicroBatch> {
+    fn micro_batch(&self, rows: &[Row], epoch: u64, progress: Option<f64>) -> Result<MicroBatch> {
         let modality = self.samples.modality();
         let (mut samples, mut lengths, mut sequences, mut first_row) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let numbers: Vec<usize> = rows.iter().flatten().copied().collect();
@@ -174,8 +184,12 @@ impl BatchMaker {
         }
         let ids: Vec<u64> = samples.iter().map(|sample| sample.id).collect();
         let layout = Layout::new(&lengths, &ids)?.with_sequences(sequences)?;
-        let collation = Collation::new(samples, self.seed, self.objective.name(), epoch);
-        self.objective.collate(&Call::new(CallOptions::data(self.seed)), &collation)?;
+        let collation = Collation::new(samples, self.seed, self.collator.name(), epoch);
+        let collation = match progress {
+            Some(progress) => collation.with_progress(progress),
+            None => collation,
+        };
+        self.collator.collate(&Call::new(CallOptions::data(self.seed)), &collation)?;
         let of_samples = self.samples.batch_columns();
         let mut columns = of_samples
             .iter()

@@ -49,7 +49,7 @@ pub fn prepare_text(data: &DataText, on_progress: OnProgress<'_>) -> Result<Text
     let settings = source_settings(data);
     let train = Corpus::read(&data.files, &settings)?;
     let valid = if data.valid_files.is_empty() { None } else { Some(Corpus::read(&data.valid_files, &settings)?) };
-    let tokenizer = Arc::new(tokenizer(data, &train, on_progress)?);
+    let tokenizer = Arc::new(tokenizer(data, &train, on_progress)?.with_sentinels(data.sentinels)?);
     let root = data.cache.clone().unwrap_or_else(|| cache_folder().join("data"));
     let folder = root.join(shards_name(data, &train, valid.as_ref(), &tokenizer)?);
     let (train_folder, valid_folder) = (folder.join("train"), folder.join("valid"));

@@ -55,6 +55,7 @@ fn of_text(text: TextData) -> RunData {
         "end": vocabulary.end,
         "mask": vocabulary.mask,
         "unknown": vocabulary.unknown,
+        "sentinels": vocabulary.sentinels,
         "special": vocabulary.special,
     });
     RunData {

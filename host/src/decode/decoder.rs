@@ -10,7 +10,7 @@ use crate::boundary::{
     Call, CallOptions, Content, ForwardRequest, HeadInstance, ModelInstance, Object, State, TensorState, batch_object,
 };
 use crate::error::{Error, Result};
-use crate::train::Session;
+use crate::models::Opened;
 
 /// How the numbers of linear layers are read while decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,41 +35,28 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The model of a run in the role `role`; without a role the only causal one with logits over tokens. Where the run keeps
-    /// averages of its weights, they are what decodes.
+    /// An opened model with its token head.
     ///
     /// # Errors
-    /// When there is no such role, the model is not causal, has no token head, or its family does not decode.
-    pub fn of_session(session: &Session, role: Option<&str>, reading: Reading) -> Result<Self> {
-        let model = match role {
-            Some(role) => session.models.get(role).ok_or_else(|| {
-                Error::new("config/role", format!("the run has no model in the role `{role}`"))
-                    .with_help(format!("it has {}", names(session.models.keys())))
-            })?,
-            None => only_causal(session)?,
-        };
+    /// When the model neither is causal nor has a decoder, or has no token head.
+    pub fn of_opened(opened: &Opened, reading: Reading) -> Result<Self> {
+        let model = &opened.model;
         if !writes(model) {
             let text = format!("the model of the role `{}` is not causal: it sees what comes after", model.role());
             return Err(Error::new("config/generate", text)
                 .with_help("train one with `causal = true`; `lacuna eval --fill` fills gaps with this one"));
         }
-        let head = model.heads("tokens").into_iter().next().ok_or_else(|| {
-            let text = format!("nobody asked the model of the role `{}` for logits over tokens", model.role());
+        let head = opened.heads.get("tokens").ok_or_else(|| {
+            let text = format!("the model of the role `{}` has no head for tokens", model.role());
             Error::new("config/generate", text)
                 .with_help("generation needs an objective that predicts tokens, like `clm`")
         })?;
-        for weight in session.stepper.weights.owners() {
-            if let Some(average) = weight.shadow() {
-                weight.set_value(&average)?;
-                weight.set_shadow(None)?;
-            }
-        }
-        let mut options = session.evaluation();
+        let mut options = opened.evaluation();
         if let Reading::In(dtype) = reading {
             options.resolve.precision = DType::F32;
             options.products = (dtype != DType::F32).then_some(dtype);
         }
-        Ok(Self::new(model.clone(), head, options))
+        Ok(Self::new(model.clone(), head.instance.clone(), options))
     }
 
     /// A decoder from its parts.
@@ -227,25 +214,4 @@ fn is_encoder_decoder(model: &ModelInstance) -> bool {
 
 fn writes(model: &ModelInstance) -> bool {
     model.description().causal || is_encoder_decoder(model)
-}
-
-fn only_causal(session: &Session) -> Result<&Arc<ModelInstance>> {
-    let suits = |model: &&Arc<ModelInstance>| writes(model) && !model.heads("tokens").is_empty();
-    let found: Vec<&Arc<ModelInstance>> = session.models.values().filter(suits).collect();
-    match (found.as_slice(), session.models.len()) {
-        ([only], _) => Ok(only),
-        ([], 1) => session.models.values().next().ok_or_else(|| Error::new("host/role", "the only model was lost")),
-        ([], _) => Err(Error::new("config/generate", "the run has no causal model that predicts tokens")
-            .with_help(format!("it has models in the roles {}", names(session.models.keys())))),
-        (several, _) => {
-            let roles = names(several.iter().map(|model| model.role()));
-            Err(Error::new("config/generate", format!("several models could generate: {roles}"))
-                .with_help("choose one with `--role`"))
-        }
-    }
-}
-
-fn names(names: impl Iterator<Item = impl std::fmt::Display>) -> String {
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "none".into() } else { names.join(", ") }
 }

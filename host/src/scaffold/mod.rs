@@ -20,6 +20,8 @@ pub enum Kind {
     Objective,
     /// A model family.
     Model,
+    /// An evaluator.
+    Evaluator,
 }
 
 /// A request for a new plugin.

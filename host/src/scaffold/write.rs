@@ -9,6 +9,8 @@ const OBJECTIVE: &str = include_str!("templates/objective/lib.rs");
 const MODEL: &str = include_str!("templates/model/lib.rs");
 const OBJECTIVE_EXPERIMENT: &str = include_str!("templates/objective/tiny.toml");
 const MODEL_EXPERIMENT: &str = include_str!("templates/model/tiny.toml");
+const EVALUATOR: &str = include_str!("templates/evaluator/lib.rs");
+const EVALUATOR_EXPERIMENT: &str = include_str!("templates/evaluator/tiny.toml");
 const INSIDE: &str = include_str!("templates/common/inside.Cargo.toml");
 const OUTSIDE: &str = include_str!("templates/common/outside.Cargo.toml");
 const CONFORMANCE: &str = include_str!("templates/common/conformance.rs");
@@ -65,6 +67,7 @@ fn files(request: &Request) -> Vec<(&'static str, String)> {
     let (code, experiment) = match request.kind {
         Kind::Objective => (OBJECTIVE, OBJECTIVE_EXPERIMENT),
         Kind::Model => (MODEL, MODEL_EXPERIMENT),
+        Kind::Evaluator => (EVALUATOR, EVALUATOR_EXPERIMENT),
     };
     let inside = matches!(request.place, Place::Workspace(_));
     let mut files = vec![
@@ -87,6 +90,7 @@ fn filled(template: &str, request: &Request) -> String {
     let (what, description) = match request.kind {
         Kind::Objective => ("An objective: what is learnt.", "An objective of Lacuna"),
         Kind::Model => ("A model family: what learns.", "A model family of Lacuna"),
+        Kind::Evaluator => ("An evaluator: what is measured.", "An evaluator of Lacuna"),
     };
     let dependency = match &request.place {
         Place::Workspace(_) => String::new(),
@@ -227,7 +231,7 @@ mod tests {
     #[test]
     fn nothing_is_left_unfilled_or_overwritten() {
         let folder = tempfile::tempdir().unwrap();
-        for (number, kind) in [Kind::Objective, Kind::Model].into_iter().enumerate() {
+        for (number, kind) in [Kind::Objective, Kind::Model, Kind::Evaluator].into_iter().enumerate() {
             let above = folder.path().join(number.to_string());
             let place =
                 Place::Apart { above: above.clone(), dependency: Dependency::Checkout("/a \"b\"/lacuna".into()) };

@@ -16,7 +16,7 @@ use crate::boundary::{Call, CallOptions};
 use crate::error::{Error, Result};
 
 /// Marks tensors of the averaged weights among those of the optimizer.
-pub(super) const EMA: &str = "ema/";
+pub(crate) const EMA: &str = "ema/";
 
 /// Everything of a run that changes from step to step.
 pub(super) struct State<'a> {

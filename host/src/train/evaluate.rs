@@ -124,7 +124,12 @@ impl Evaluator {
         let count: u64 = targets.values().sum();
         let unigram = self.unigram.as_ref().filter(|_| count > 0);
         let unigram = unigram.map(|unigram| unigram.loss(&targets) / count as f64);
+        if parts.len() > 1 {
+            let means = parts.iter().filter(|(_, (_, _, count))| *count > 0.0);
+            means.for_each(|(name, (_, sum, count))| meters.add(&format!("loss/{name}"), *sum, *count));
+        }
         let (mut metrics, items) = (meters.take(), items.finish()?);
+        let items = Some(items).filter(|items| !items.columns.is_empty());
         if let Some(items) = &items {
             let figures = objective.figures(&Call::new(options.clone()), items)?;
             // A figure over all samples says more than the mean of batches that goes by its name.

@@ -57,5 +57,5 @@ fn table(measured: &HeldOut) -> Table {
     );
     rows.extend(measured.metrics.iter().map(|(name, value)| vec![name.clone(), format!("{value:.4}")]));
     rows.push(vec!["batches".to_owned(), measured.batches.to_string()]);
-    Table { header: vec!["measure".into(), "value".into()], rows }
+    Table { header: vec!["measure".into(), "value".into()], rows, ..Table::default() }
 }

@@ -11,6 +11,8 @@ use super::checkpoint::State;
 use super::evaluate::HeldOut;
 use super::guards::Guards;
 use super::items::write_items;
+use super::measure_run::measure_run;
+use super::measurement::Measured;
 use super::meters::Meters;
 use super::session::Session;
 use crate::error::{Error, Result};
@@ -72,6 +74,8 @@ pub struct Finished {
     pub steps: u64,
     /// The last held-out measurement.
     pub held_out: Option<HeldOut>,
+    /// What an evaluator found, where the experiment names one: then nothing was trained.
+    pub measured: Option<Measured>,
     /// Trained numbers.
     pub parameters: usize,
     /// Tokens seen.
@@ -90,12 +94,15 @@ pub struct Finished {
     pub report: Option<PathBuf>,
 }
 
-/// Trains an experiment.
+/// Trains an experiment, or measures one with `[evaluator]`.
 ///
 /// # Errors
 /// When the request does not fit (settings, plugins, data, folder: before anything is written), or when the run fails:
 /// then its folder holds the last checkpoint.
 pub fn train(experiment: Experiment, catalogue: &Catalogue, options: &RunOptions) -> Result<Finished> {
+    if experiment.objective.evaluator {
+        return measure_run(experiment, catalogue, options);
+    }
     let mut progress = Progress::unknown();
     let mut session = Session::open(experiment, catalogue, &mut |what, documents, tokens| match (documents, tokens) {
         (0, _) => progress.say(what),
@@ -117,6 +124,14 @@ pub fn train(experiment: Experiment, catalogue: &Catalogue, options: &RunOptions
     Ok(finished)
 }
 
+/// The folder of a run that begins.
+pub(super) fn new_folder(options: &RunOptions, name: &str) -> Result<RunFolder> {
+    Ok(match &options.out {
+        Some(path) => RunFolder::create(path)?,
+        None => RunFolder::create_next(&PathBuf::from("runs"), name)?,
+    })
+}
+
 fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
     let name = &session.experiment.run.name;
     if options.resume {
@@ -125,10 +140,7 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
         };
         return Ok(RunFolder::resume(path)?);
     }
-    let folder = match &options.out {
-        Some(path) => RunFolder::create(path)?,
-        None => RunFolder::create_next(&PathBuf::from("runs"), name)?,
-    };
+    let folder = new_folder(options, name)?;
     folder.write_provenance(&Provenance {
         started: utc_text(SystemTime::now()),
         command: options.command.clone(),
@@ -140,6 +152,7 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
             ("data".to_owned(), json!(session.data.fingerprint)),
             ("parameters".to_owned(), json!(session.stepper.weights.parameters())),
             ("fingerprint".to_owned(), json!(session.fingerprint)),
+            ("modalities".to_owned(), modalities(session)),
         ]),
         resumed: Vec::new(),
     })?;
@@ -149,6 +162,12 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
     // Last: a folder without this file is no run yet.
     folder.write_experiment(&session.experiment.resolved())?;
     Ok(folder)
+}
+
+/// What plugins were told of the data: whoever opens the model later has no corpus to find it out from.
+fn modalities(session: &Session) -> serde_json::Value {
+    let told = session.data.facts.iter().map(|(name, facts)| (name.clone(), serde_json::from_str(facts).unwrap_or_default()));
+    serde_json::Value::Object(told.collect())
 }
 
 fn record_resumption(folder: &RunFolder, step: u64, options: &RunOptions) -> Result<()> {
@@ -318,6 +337,7 @@ impl<'a> Loop<'a> {
             step: self.step,
             steps,
             held_out: self.held_out,
+            measured: None,
             parameters: self.session.stepper.weights.parameters(),
             tokens: self.tokens,
             to_first_step,

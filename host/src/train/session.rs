@@ -22,14 +22,15 @@ use super::log::PluginLog;
 use super::optimizers::make_optimizer;
 use super::phases::phase_optimizers;
 use super::step::Stepper;
-use super::weights::load_weights;
+use super::weights::{Heads, load_weights};
 use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, RoleEntry, RoleTable};
 use crate::data::{BatchMaker, RunData, StepBatch, TextData};
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Found, Plugin};
+use crate::models::fit_vocabulary;
 
 /// Where the objective's own weights, and those of heads, lie among the names.
-pub(super) const OBJECTIVE: &str = "objective";
+pub(crate) const OBJECTIVE: &str = "objective";
 
 /// A run made ready.
 pub struct Session {
@@ -67,10 +68,12 @@ impl Session {
         on_progress: &mut dyn FnMut(&str, u64, u64),
     ) -> Result<Self> {
         let mut plugins = Vec::new();
-        let (objective_plugin, objective_settings) = load_objective(&experiment, catalogue, &mut plugins)?;
+        let (objective_plugin, objective_settings) =
+            load_provider(&experiment, name::OBJECTIVE, catalogue, &mut plugins)?;
         let roles = Arc::new(RoleTable::new(load_families(&experiment, catalogue, &mut plugins)?));
         let device = compute::device::device(&device_name(experiment.run.device))?;
-        let data = RunData::prepare(&experiment.data, on_progress)?;
+        let mut data = RunData::prepare(&experiment.data, on_progress)?;
+        data.facts = fit_vocabulary(&experiment, &data)?;
         let seed = experiment.run.seed;
         let (weights, log) = (Arc::new(Weights::new(seed, &device)), PluginLog::default());
         let context = Arc::new(Context {
@@ -83,8 +86,8 @@ impl Session {
         });
         let objective = ObjectiveInstance::create(&objective_plugin, OBJECTIVE, &context, &objective_settings)?;
         let models = roles.built();
-        refuse_unused_roles(&experiment, &models, objective.name())?;
-        load_weights(&experiment, &weights)?;
+        refuse_unused_roles(&experiment, &models, &format!("objective `{}`", objective.name()))?;
+        load_weights(&experiment, &weights, Heads::MayBeginAnew)?;
         let optimizer = make_optimizer(&experiment, &weights, Vec::new())?;
         let phases = phase_optimizers(&experiment, &weights, &objective)?;
         let mut options = CallOptions::training(seed, 0, device.clone());
@@ -160,13 +163,9 @@ impl Session {
     #[must_use]
     pub fn training_batches(&self, first: u64, last: u64) -> Prefetch<StepBatch, Error> {
         let run = &self.experiment.run;
-        BatchMaker::new(self.data.train.clone(), self.stepper.objective.clone(), run.seed).training(
-            &self.plan,
-            run.accumulation,
-            first,
-            last,
-            run.data_threads,
-        )
+        BatchMaker::new(self.data.train.clone(), self.stepper.objective.clone(), run.seed)
+            .over(self.steps)
+            .training(&self.plan, run.accumulation, first, last, run.data_threads)
     }
 
     /// Batches in the first epoch; with packing, later ones may have a few more or less.
@@ -202,35 +201,49 @@ impl Session {
     /// # Errors
     /// When its file can't be read.
     pub fn host_facts(&self) -> Result<FileFacts> {
-        let program = std::env::current_exe().map_err(|error| Error::file(Path::new("lacuna"), &error))?;
-        Ok(FileFacts::of("lacuna", env!("CARGO_PKG_VERSION"), &program)?)
+        host_facts()
     }
 
     /// Version and hash of the plugins.
     #[must_use]
     pub fn plugin_facts(&self) -> Vec<FileFacts> {
-        let facts = |plugin: &&Plugin| FileFacts {
-            name: plugin.manifest.name.clone(),
-            version: plugin.manifest.version.clone(),
-            path: plugin.path.display().to_string(),
-            blake3: plugin.hash.clone(),
-        };
-        self.plugins.iter().map(facts).collect()
+        plugin_facts(&self.plugins)
     }
 }
 
-fn load_objective(
+pub(super) fn host_facts() -> Result<FileFacts> {
+    let program = std::env::current_exe().map_err(|error| Error::file(Path::new("lacuna"), &error))?;
+    Ok(FileFacts::of("lacuna", env!("CARGO_PKG_VERSION"), &program)?)
+}
+
+pub(super) fn plugin_facts(plugins: &[&'static Plugin]) -> Vec<FileFacts> {
+    let facts = |plugin: &&Plugin| FileFacts {
+        name: plugin.manifest.name.clone(),
+        version: plugin.manifest.version.clone(),
+        path: plugin.path.display().to_string(),
+        blake3: plugin.hash.clone(),
+    };
+    plugins.iter().map(facts).collect()
+}
+
+/// The plugin of `[objective]` or `[evaluator]`, and its settings, checked, as a JSON object.
+pub(super) fn load_provider(
     experiment: &Experiment,
+    interface: &str,
     catalogue: &Catalogue,
     plugins: &mut Vec<&'static Plugin>,
 ) -> Result<(&'static Plugin, String)> {
+    if experiment.objective.evaluator != (interface == name::EVALUATOR) {
+        let text = format!("`{}` has an [evaluator]: it measures and trains nothing", experiment.path.display());
+        return Err(Error::new("config/evaluator", text).with_help("measure with `lacuna run FILE`"));
+    }
     let found = catalogue.find(&experiment.objective.name)?;
-    let schema = found.manifest.provided(name::OBJECTIVE, &found.path)?.settings.clone().unwrap_or_default();
+    let schema = found.manifest.provided(interface, &found.path)?.settings.clone().unwrap_or_default();
     let settings = experiment.objective.settings(&schema)?;
     Ok((opened(&found, plugins)?, serde_json::Value::Object(settings).to_string()))
 }
 
-fn load_families(
+pub(super) fn load_families(
     experiment: &Experiment,
     catalogue: &Catalogue,
     plugins: &mut Vec<&'static Plugin>,
@@ -253,7 +266,7 @@ fn opened(found: &Found, plugins: &mut Vec<&'static Plugin>) -> Result<&'static 
     Ok(plugin)
 }
 
-fn batch_settings(experiment: &Experiment, data: &RunData) -> BatchSettings {
+pub(super) fn batch_settings(experiment: &Experiment, data: &RunData) -> BatchSettings {
     BatchSettings { rows: experiment.run.batch_rows, length: data.length, packing: data.packing }
 }
 
@@ -279,7 +292,7 @@ fn evaluator(
     })
 }
 
-fn device_name(device: Device) -> String {
+pub(super) fn device_name(device: Device) -> String {
     match device {
         Device::Cpu => "cpu".into(),
         Device::Cuda(index) => format!("cuda:{index}"),
@@ -287,7 +300,7 @@ fn device_name(device: Device) -> String {
     }
 }
 
-fn precision(precision: Precision) -> DType {
+pub(super) fn precision(precision: Precision) -> DType {
     match precision {
         Precision::F32 => DType::F32,
         Precision::Bf16 => DType::BF16,
@@ -295,15 +308,15 @@ fn precision(precision: Precision) -> DType {
 }
 
 /// A model that nobody asked for would be trained by nobody, without a word.
-fn refuse_unused_roles(
+pub(super) fn refuse_unused_roles(
     experiment: &Experiment,
     models: &BTreeMap<String, Arc<ModelInstance>>,
-    objective: &str,
+    asker: &str,
 ) -> Result<()> {
     let Some(unused) = experiment.models.iter().find(|model| !models.contains_key(&model.role)) else { return Ok(()) };
     let asked: Vec<String> = models.keys().map(|role| format!("`{role}`")).collect();
     let asked = if asked.is_empty() { "none".to_owned() } else { asked.join(", ") };
-    Err(Error::new("config/role", format!("objective `{objective}` asks for no model in the role `{}`", unused.role))
+    Err(Error::new("config/role", format!("{asker} asks for no model in the role `{}`", unused.role))
         .at(experiment.path.display().to_string(), 0)
         .with_help(format!("it asks for {asked}; rename or remove [model.{}]", unused.role)))
 }
@@ -342,7 +355,11 @@ fn steps(experiment: &Experiment, data: &RunData, plan: &Batches) -> Result<u64>
 }
 
 /// Hashes of what changes results: the settings, each plugin, the data.
-fn fingerprint(experiment: &Experiment, plugins: &[&'static Plugin], data: &RunData) -> BTreeMap<String, String> {
+pub(super) fn fingerprint(
+    experiment: &Experiment,
+    plugins: &[&'static Plugin],
+    data: &RunData,
+) -> BTreeMap<String, String> {
     let settings = blake3::hash(experiment.fingerprint().to_string().as_bytes()).to_hex().to_string();
     let mut fingerprint =
         BTreeMap::from([("settings".to_owned(), settings), ("data".to_owned(), data.fingerprint.clone())]);
@@ -354,7 +371,8 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-fn folder_names(folder: &Path) -> String {
+/// What a folder holds, in words.
+pub(crate) fn folder_names(folder: &Path) -> String {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .map(|entries| entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
         .unwrap_or_default();

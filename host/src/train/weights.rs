@@ -1,15 +1,22 @@
-//! Weights that a role begins with, from a run or a file: strictly, nothing missing and nothing left over.
+//! Weights that a role begins with, from a run, a model folder or a file: strictly, nothing missing and nothing left over.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use compute::weights::{Saved, Weights};
 use experiment::{Experiment, Model};
-use records::TensorFile;
 
-use super::checkpoint::saved;
-use super::session::OBJECTIVE;
 use crate::error::{Error, Result};
+use crate::models::{ModelTensors, Pick, below_head, misfit};
+
+/// What becomes of heads that a file lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heads {
+    /// They begin with initial weights, and that is told: there will be training.
+    MayBeginAnew,
+    /// That is an error.
+    AllThere,
+}
 
 /// Loads the weights of every role whose section names some.
 ///
@@ -18,11 +25,10 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// When the file can't be read, lacks a weight, holds one that the model does not have, or has one in another shape.
-pub(super) fn load_weights(experiment: &Experiment, weights: &Weights) -> Result<()> {
+pub(super) fn load_weights(experiment: &Experiment, weights: &Weights, heads: Heads) -> Result<()> {
     for model in &experiment.models {
         if let Some(path) = &model.weights {
-            let file = if path.is_dir() { path.join("checkpoints/last/model.safetensors") } else { path.clone() };
-            load_role(model, &file, weights)?;
+            load_role(model, path, weights, heads)?;
         }
     }
     let loaded = |name: &str| {
@@ -32,20 +38,13 @@ pub(super) fn load_weights(experiment: &Experiment, weights: &Weights) -> Result
     super::shared::differences(weights, loaded)
 }
 
-fn load_role(model: &Model, file: &Path, weights: &Weights) -> Result<()> {
-    let (below, heads) = (format!("{}.", model.role), format!("{OBJECTIVE}.{}.", model.role));
-    let file_of_tensors = TensorFile::open(file)?;
-    let mut state = saved(file_of_tensors.tensors()?)?;
-    super::shared::materialise(&mut state, &file_of_tensors.metadata())?;
-    // A run's file holds all roles under their names; a family's own file holds bare names.
-    if !state.keys().any(|name| name.starts_with(&below)) {
-        state = state.into_iter().map(|(name, saved)| named(format!("{below}{name}"), saved)).collect();
-    }
-    let of_heads = |name: &str| name.starts_with(&heads);
-    let known: BTreeMap<String, Vec<usize>> =
-        weights.owners().iter().map(|weight| (weight.name().to_owned(), weight.shape().to_vec())).collect();
-    let fits = |name: &str, saved: &Saved| known.get(name).is_some_and(|shape| *shape == saved.shape);
-    state.retain(|name, saved| name.starts_with(&below) || of_heads(name) && fits(name, saved));
+fn load_role(model: &Model, path: &Path, weights: &Weights, heads: Heads) -> Result<()> {
+    let pick =
+        Pick { role: model.weights_role.clone(), averaged: model.weights_averaged, ..Pick::default() };
+    let tensors = ModelTensors::read(path, &model.role, &pick)?;
+    let below = format!("{}.", model.role);
+    let mut state: BTreeMap<String, Saved> =
+        tensors.model.iter().map(|(name, saved)| named(format!("{below}{name}"), saved)).collect();
     // What this run ties to a weight of another role is kept there.
     for weight in weights.all().iter().filter(|weight| weight.is_tied()) {
         if let Some(saved) = state.remove(weight.name()) {
@@ -53,38 +52,49 @@ fn load_role(model: &Model, file: &Path, weights: &Weights) -> Result<()> {
             state.entry(owner.clone()).or_insert(Saved { name: owner, ..saved });
         }
     }
-    let fault = |what: String| {
-        Error::new("run/weights", format!("`{}` {what}", file.display()))
-            .with_help("the model's settings, and the size of the vocabulary, must be those it was trained with")
-    };
-    let missing: Vec<&String> =
-        known.keys().filter(|name| name.starts_with(&below) && !state.contains_key(*name)).collect();
-    if let Some(first) = missing.first() {
-        return Err(fault(format!("lacks {} weights of the role `{}`, first `{first}`", missing.len(), model.role)));
+    let (mut missing, mut anew) = (Vec::new(), Vec::new());
+    for weight in weights.owners() {
+        let name = weight.name().to_owned();
+        if name.starts_with(&below) {
+            if !state.contains_key(&name) {
+                missing.push(name);
+            }
+        } else if below_head(&name, &model.role).is_some() {
+            match tensors.for_weight(&name, &model.role).filter(|saved| saved.shape == weight.shape()) {
+                Some(saved) => state.extend([named(name, saved)]),
+                None => anew.push(format!("`{name}`")),
+            }
+        }
     }
-    let anew: Vec<String> = known
-        .keys()
-        .filter(|name| of_heads(name) && !state.contains_key(*name))
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let file = &tensors.file;
+    if let Some(first) = missing.first() {
+        let what = format!("lacks {} weights of the role `{}`, first `{first}`", missing.len(), model.role);
+        return Err(misfit(file, &what));
+    }
     let report = weights.load_state(&state, false)?;
     if let Some(line) = report.wrong.first() {
-        return Err(fault(format!(
-            "does not fit {} weights of the role `{}`, first {line}",
-            report.wrong.len(),
-            model.role
-        )));
+        let what = format!("does not fit {} weights of the role `{}`, first {line}", report.wrong.len(), model.role);
+        return Err(misfit(file, &what));
     }
     if let Some(name) = report.unexpected.first() {
-        let text = format!("holds {} weights that the model does not have, first `{name}`", report.unexpected.len());
-        return Err(fault(text));
+        let what = format!("holds {} weights that the model does not have, first `{name}`", report.unexpected.len());
+        return Err(misfit(file, &what));
     }
-    if !anew.is_empty() {
-        eprintln!("`{}` has no fitting {}: they begin anew", file.display(), anew.join(", "));
+    match (anew.is_empty(), heads) {
+        (true, _) => {}
+        (false, Heads::MayBeginAnew) => {
+            eprintln!("`{}` has no fitting {}: they begin anew", file.display(), anew.join(", "));
+        }
+        // Figures of initial weights would pass for the model's.
+        (false, Heads::AllThere) => {
+            let text = format!("`{}` has no fitting {} for the role `{}`", file.display(), anew.join(", "), model.role);
+            return Err(Error::new("run/weights", text)
+                .with_help("measure weights of a run that trained this head, or use an evaluator that needs none"));
+        }
     }
     Ok(())
 }
 
-fn named(name: String, saved: Saved) -> (String, Saved) {
-    (name.clone(), Saved { name, ..saved })
+fn named(name: String, saved: &Saved) -> (String, Saved) {
+    (name.clone(), Saved { name, ..saved.clone() })
 }

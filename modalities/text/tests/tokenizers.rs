@@ -256,3 +256,16 @@ fn damaged_tokenizers_are_errors() {
         })
         .unwrap();
 }
+
+#[test]
+fn sentinels_come_after_the_vocabulary_and_are_special() {
+    let tokenizer = Tokenizer::bytes().with_sentinels(3).unwrap();
+    let vocabulary = tokenizer.vocabulary();
+    assert_eq!((vocabulary.size, vocabulary.sentinels.as_slice()), (263, [260, 261, 262].as_slice()));
+    assert!(vocabulary.sentinels.iter().all(|id| vocabulary.is_special(*id)));
+    assert_eq!(tokenizer.encode("a<extra_id_1>b").unwrap().ids, [97, 261, 98]);
+    let again = Tokenizer::from_json(tokenizer.to_json().unwrap()).unwrap();
+    assert_eq!(again.vocabulary(), vocabulary);
+    // Those that are there are not added again.
+    assert_eq!(again.with_sentinels(2).unwrap().vocabulary().size, 263);
+}

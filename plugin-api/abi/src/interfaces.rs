@@ -303,11 +303,20 @@ pub struct Batches {
     /// The row that the sample's first token has in the batch's layout of that modality. *data*
     pub first_row:
         unsafe extern "C" fn(call: *const CollateCall, index: usize, modality: Bytes, row: *mut usize) -> Handle,
+    /// Writes the epoch, from 0, whether the batch is for training, and the share of the run that is done before it, 1
+    /// when measuring. *data*
+    pub when: unsafe extern "C" fn(
+        call: *const CollateCall,
+        epoch: *mut u64,
+        training: *mut u32,
+        progress: *mut f64,
+    ) -> Handle,
     /// Uniform draws in (0, 1) keyed by (seed, stream, epoch, sample id): draw numbers `first..first + len`. *data*
     pub draw: unsafe extern "C" fn(
         call: *const CollateCall,
         index: usize,
         stream: Bytes,
+        epoch: u64,
         first: u64,
         out: *mut f64,
         len: usize,

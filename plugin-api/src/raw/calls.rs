@@ -92,13 +92,24 @@ impl<'a> Collation<'a> {
         Ok(row)
     }
 
-    pub(crate) fn draw(self, index: usize, stream: &str, first: u64, out: &mut [f64]) -> Result<()> {
+    /// The epoch, whether the batch is for training, and the share of the run that is done.
+    pub(crate) fn when(self) -> Result<(u64, bool, f64)> {
+        let (mut epoch, mut training, mut progress) = (0, 0, 0.0);
+        // SAFETY: the call is alive; the places outlive the call.
+        checked(unsafe {
+            (host().batches.when)(std::ptr::from_ref(self.0), &raw mut epoch, &raw mut training, &raw mut progress)
+        })?;
+        Ok((epoch, training == 1, progress))
+    }
+
+    pub(crate) fn draw(self, index: usize, stream: &str, epoch: u64, first: u64, out: &mut [f64]) -> Result<()> {
         // SAFETY: the call is alive; the name outlives the call; `out` has as many elements as told.
         checked(unsafe {
             (host().batches.draw)(
                 std::ptr::from_ref(self.0),
                 index,
                 Bytes::text(stream),
+                epoch,
                 first,
                 out.as_mut_ptr(),
                 out.len(),

@@ -56,6 +56,8 @@ pub struct DataText {
     pub tokenizer: Tokenizer,
     /// Entries of a vocabulary trained by this run.
     pub vocabulary_size: usize,
+    /// At least so many sentinel tokens, added where the tokenizer has fewer.
+    pub sentinels: usize,
     /// Lower-case the text before a tokenizer is trained on it and before it is encoded.
     pub lowercase: bool,
     /// Tokens of a row, special ones included.
@@ -223,11 +225,12 @@ pub(crate) fn schema() -> Schema {
             Field::new(
                 "tokenizer",
                 Text,
-                "`bytes`, the path of a Hugging Face `tokenizer.json`, or `train:wordpiece`, `train:bpe`, `train:unigram` to train one on \
+                "`bytes`, the path of a Hugging Face `tokenizer.json` or of a run or model folder that holds one, or `train:wordpiece`, `train:bpe`, `train:unigram` to train one on \
                  the training documents.",
             )
             .or("bytes"),
             Field::new("vocabulary_size", Integer, "Entries of a vocabulary that this run trains.").or(8192).at_least(2.0).at_most(16_777_216.0),
+            Field::new("sentinels", Integer, "At least so many tokens `<extra_id_0>`, `<extra_id_1>`, … that stand for gaps; added where the tokenizer has fewer.").or(0).at_least(0.0).at_most(65536.0),
             Field::new("lowercase", Bool, "Lower-case the text first.").or(false),
             Field::new("length", Integer, "Tokens of a row, special ones included; longer documents are cut into pieces.")
                 .or(128)
@@ -279,7 +282,11 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataText,
         }
     }
     if !BUILT_IN.contains(&tokenizer.as_str()) {
-        let found = places.find(&tokenizer, &checked.source("tokenizer"))?;
+        let mut found = places.find(&tokenizer, &checked.source("tokenizer"))?;
+        if found.is_dir() {
+            let inside = format!("{}/tokenizer.json", tokenizer.trim_end_matches('/'));
+            found = places.find(&inside, &checked.source("tokenizer"))?;
+        }
         checked.values.insert("tokenizer".into(), text_of(&found));
     }
     if let Some(cache) = checked.text("cache") {

@@ -4,6 +4,7 @@ pub(crate) mod audio;
 pub(crate) mod checkpoint;
 pub(crate) mod data;
 pub(crate) mod evaluate;
+pub(crate) mod evaluator;
 pub(crate) mod image;
 pub(crate) mod model;
 pub(crate) mod objective;
@@ -33,6 +34,7 @@ pub(crate) fn all() -> Vec<Section> {
         section(audio::HEADER, audio::INTRO, audio::schema()),
         section("[model.<role>]", model::INTRO, model::schema()),
         section(objective::HEADER, objective::INTRO, objective::schema()),
+        section(evaluator::HEADER, evaluator::INTRO, evaluator::schema()),
         section(optimizer::HEADER, optimizer::INTRO, optimizer::schema()),
         section(optimizer::GROUP_HEADER, optimizer::GROUP_INTRO, optimizer::group_schema()),
         section(schedule::HEADER, schedule::INTRO, schedule::schema()),

@@ -159,7 +159,12 @@ pub(crate) fn schema() -> Schema {
 }
 
 /// Fills in the name and checks what one field alone cannot show.
-pub(crate) fn finish(mut checked: Checked, path: &Path, section: &Source) -> Result<(Run, Checked), Error> {
+pub(crate) fn finish(
+    mut checked: Checked,
+    path: &Path,
+    section: &Source,
+    trains: bool,
+) -> Result<(Run, Checked), Error> {
     let what = in_words(HEADER);
     match checked.text("name") {
         None => {
@@ -189,7 +194,7 @@ pub(crate) fn finish(mut checked: Checked, path: &Path, section: &Source) -> Res
         });
     }
     let run: Run = checked.typed();
-    if run.steps.is_none() && run.tokens.is_none() {
+    if trains && run.steps.is_none() && run.tokens.is_none() {
         let remedy = "add `steps = …`, the number of optimizer steps, or `tokens = …`".into();
         return Err(Error::Missing { what, name: "steps".into(), remedy, place: section.clone().into() });
     }

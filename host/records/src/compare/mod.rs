@@ -1,8 +1,11 @@
 //! Two or more runs side by side: final and best values, paired differences, settings that differ.
 
-mod bootstrap;
+mod grouped;
+mod items;
 mod render;
 mod settings;
+mod standing;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +17,10 @@ use crate::error::{Error, Result};
 use crate::metrics::Row;
 use crate::report::{curve, metric_names, splits};
 use crate::run_folder::RunFolder;
+use crate::statistics;
+pub use grouped::{Group, GroupedComparison};
 pub use settings::SettingDifference;
+pub use standing::{Cell, ItemPair, ItemScores, LEVEL, Measured, Pair, Standing, Task, TaskStanding, Test};
 
 /// What a comparison reads of a run.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +33,10 @@ pub struct RunData {
     pub metrics: Vec<Row>,
     /// The resolved experiment, each value under its dotted key, written as in TOML.
     pub settings: BTreeMap<String, String>,
+    /// For `SPLIT.METRIC` the score of each item, where the run kept them.
+    pub items: BTreeMap<String, ItemScores>,
+    /// Seconds of training.
+    pub seconds: Option<f64>,
     /// What was odd about its files.
     pub remarks: Vec<String>,
 }
@@ -48,7 +58,9 @@ impl RunData {
         if rows.rows.is_empty() {
             remarks.push(format!("{name}: nothing was measured"));
         }
-        Ok(Self { name, path: folder.into(), metrics: rows.rows, settings, remarks })
+        let seconds = run.trained_seconds()?;
+        let items = items::scores(&run, &rows.rows)?;
+        Ok(Self { name, path: folder.into(), metrics: rows.rows, settings, items, seconds, remarks })
     }
 }
 
@@ -214,8 +226,8 @@ fn difference(first: &[(f64, f64)], this: &[(f64, f64)], split: &str, metric: &s
     let key = philox::Key::root(0).stream("bootstrap").stream(split).stream(metric);
     Some(Difference {
         points: finite.len(),
-        mean: bootstrap::mean(&finite),
-        interval: if split == "train" { None } else { bootstrap::interval(&finite, key) },
+        mean: statistics::mean(&finite),
+        interval: if split == "train" { None } else { statistics::interval(&finite, key) },
         only_first: first.len() - matching,
         only_this: this.len() - matching,
     })

@@ -64,6 +64,36 @@ impl Comparison {
         text
     }
 
+    /// The tables of figures and differences for LaTeX (booktabs).
+    #[must_use]
+    pub fn to_latex(&self) -> String {
+        format!("{}\n{}", self.figures_table().to_latex(), self.differences_table().to_latex())
+    }
+
+    /// The last and best figures as comma-separated values.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let header =
+            ["run", "split", "metric", "points", "last_step", "last", "best_step", "best"].map(str::to_owned).to_vec();
+        let mut table = Table { header, ..Table::default() };
+        for compared in &self.metrics {
+            for (run, figures) in self.runs.iter().zip(&compared.runs) {
+                let Some(found) = figures else { continue };
+                table.rows.push(vec![
+                    run.name.clone(),
+                    compared.split.clone(),
+                    compared.metric.clone(),
+                    found.points.to_string(),
+                    found.last_step.to_string(),
+                    found.last.to_string(),
+                    found.best_step.map_or(String::new(), |step| step.to_string()),
+                    found.best.map_or(String::new(), |best| best.to_string()),
+                ]);
+            }
+        }
+        table.to_csv()
+    }
+
     /// One self-contained page with the curves of all runs laid over each other.
     #[must_use]
     pub fn to_html(&self) -> String {
@@ -110,6 +140,7 @@ impl Comparison {
             title: format!("{} on {}", title(&compared.metric), compared.split),
             wide: false,
             series: series.collect(),
+            bands: Vec::new(),
         }
     }
 
@@ -118,7 +149,7 @@ impl Comparison {
         for name in self.names() {
             header.extend([format!("{name}: last"), "best".into()]);
         }
-        let mut table = Table { header, rows: Vec::new() };
+        let mut table = Table { header, ..Table::default() };
         for compared in &self.metrics {
             let mut row = vec![compared.metric.clone(), compared.split.clone()];
             for figures in &compared.runs {
@@ -157,7 +188,7 @@ impl Comparison {
             let values = setting.values.iter().map(|value| value.clone().unwrap_or_else(|| "—".into()));
             std::iter::once(setting.key.clone()).chain(values).collect()
         });
-        Table { header, rows: rows.collect() }
+        Table { header, rows: rows.collect(), ..Table::default() }
     }
 }
 

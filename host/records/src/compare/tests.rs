@@ -12,7 +12,7 @@ fn run(name: &str, steps: impl Iterator<Item = u64>, offset: f64) -> RunData {
         ]
     });
     let settings = settings::flatten(&format!("[run]\nseed = 1\nname = \"{name}\""), Path::new("")).unwrap();
-    RunData { name: name.into(), path: name.into(), metrics: rows.collect(), settings, remarks: Vec::new() }
+    RunData { name: name.into(), path: name.into(), metrics: rows.collect(), settings, ..RunData::default() }
 }
 
 fn find<'a>(comparison: &'a Comparison, metric: &str, split: &str) -> &'a MetricComparison {

@@ -25,13 +25,23 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// A chart of curves over steps.
+/// The room between two curves.
 #[derive(Clone, Debug)]
+pub(crate) struct Band {
+    /// Position in the page's palette.
+    pub(crate) colour: usize,
+    /// (step, low, high); values that are not finite leave a gap.
+    pub(crate) points: Vec<(f64, f64, f64)>,
+}
+
+/// A chart of curves over steps.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Chart {
     pub(crate) title: String,
     /// Across the page, or half of it.
     pub(crate) wide: bool,
     pub(crate) series: Vec<Series>,
+    pub(crate) bands: Vec<Band>,
 }
 
 /// How many colours the page has.
@@ -127,7 +137,13 @@ impl Chart {
         let all = || self.series.iter().flat_map(|series| &series.points).filter(drawable);
         let (width, height) = if self.wide { (1080.0, 380.0) } else { (530.0, 280.0) };
         let x = Axis::over(all().map(|point| point.0), if self.wide { 9 } else { 5 }, true)?;
-        let y = Axis::over(all().map(|point| point.1), if self.wide { 7 } else { 5 }, false)?;
+        let edges = self
+            .bands
+            .iter()
+            .flat_map(|band| &band.points)
+            .filter(|point| whole(point))
+            .flat_map(|point| [point.1, point.2]);
+        let y = Axis::over(all().map(|point| point.1).chain(edges), if self.wide { 7 } else { 5 }, false)?;
         let widest = y.ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
         let left = 18.0 + 7.6 * widest as f64;
         let (right, bottom) = (width - RIGHT, height - BOTTOM);
@@ -156,6 +172,9 @@ impl Chart {
             height - 5.0
         );
 
+        for band in &self.bands {
+            shade(&mut svg, band, |step, value| (x.place(step, left, right), y.place(value, bottom, TOP)));
+        }
         let mut order: Vec<&Series> = self.series.iter().collect();
         order.sort_by_key(|series| series.style == Style::Strong);
         for series in order {
@@ -189,6 +208,27 @@ impl Chart {
 /// Beyond this, coordinates would no longer be numbers.
 fn drawable(point: &&(f64, f64)) -> bool {
     point.1.abs() <= 1e100
+}
+
+fn whole(point: &(f64, f64, f64)) -> bool {
+    drawable(&&(point.0, point.1)) && drawable(&&(point.0, point.2))
+}
+
+fn shade(svg: &mut String, band: &Band, place: impl Fn(f64, f64) -> (f64, f64)) {
+    let mut path = String::new();
+    for run in band.points.split(|point| !whole(point)).filter(|run| run.len() > 1) {
+        let stride = run.len().div_ceil(MARKED * 10);
+        let kept: Vec<&(f64, f64, f64)> = run.iter().step_by(stride).collect();
+        let above = kept.iter().map(|point| place(point.0, point.2));
+        let below = kept.iter().rev().map(|point| place(point.0, point.1));
+        for (index, (x, y)) in above.chain(below).enumerate() {
+            let _ = write!(path, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
+        }
+        path.push('Z');
+    }
+    if !path.is_empty() {
+        let _ = write!(svg, r#"<path class="band b{}" d="{path}"/>"#, band.colour % COLOURS);
+    }
 }
 
 fn draw(svg: &mut String, series: &Series, place: impl Fn(&(f64, f64)) -> (f64, f64)) {
@@ -273,7 +313,7 @@ mod tests {
 
     fn chart(points: Vec<(f64, f64)>) -> Chart {
         let series = vec![Series { name: "a<b".into(), colour: 0, style: Style::Strong, points }];
-        Chart { title: "Loss & more".into(), wide: false, series }
+        Chart { title: "Loss & more".into(), series, ..Chart::default() }
     }
 
     fn labels(low: f64, high: f64) -> Vec<String> {

@@ -1,7 +1,8 @@
 //! Numbers as people read them.
 
 /// A measured value with about four significant digits.
-pub(crate) fn figure(value: f64) -> String {
+#[must_use]
+pub fn figure(value: f64) -> String {
     if value.is_nan() {
         return "NaN".into();
     }
@@ -23,12 +24,14 @@ pub(crate) fn figure(value: f64) -> String {
 }
 
 /// A signed difference.
-pub(crate) fn difference(value: f64) -> String {
+#[must_use]
+pub fn difference(value: f64) -> String {
     if value > 0.0 { format!("+{}", figure(value)) } else { figure(value) }
 }
 
 /// A count with thousands apart: `12,345,678`.
-pub(crate) fn count(value: u64) -> String {
+#[must_use]
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -41,7 +44,8 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// A large number with a letter: `1.25M`.
-pub(crate) fn short(value: f64, digits: usize) -> String {
+#[must_use]
+pub fn short(value: f64, digits: usize) -> String {
     let (divisor, letter) = match value.abs() {
         size if size >= 1e12 => (1e12, "T"),
         size if size >= 1e9 => (1e9, "G"),
@@ -63,7 +67,8 @@ pub(crate) fn short(value: f64, digits: usize) -> String {
 }
 
 /// A duration: `8.4 s`, `2 min 5 s`, `3 h 12 min`.
-pub(crate) fn duration(seconds: f64) -> String {
+#[must_use]
+pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".into();
     }

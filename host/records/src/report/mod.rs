@@ -1,16 +1,20 @@
 //! `report.html`: one file that shows a run, without a network, in light, dark and on paper.
 
 mod chart;
+mod export;
 mod format;
 mod page;
+mod spread;
 
 use std::fmt::Write;
 
 pub(crate) use chart::Chart;
 use chart::{Series, Style, smooth};
-pub(crate) use format::{count, difference, duration, figure, title};
+pub(crate) use format::title;
+pub use format::{count, difference, duration, figure, short};
 pub use page::Table;
 pub(crate) use page::{escape, page, section};
+pub use spread::spread_chart;
 
 use crate::better::Better;
 use crate::metrics::Row;
@@ -136,6 +140,32 @@ impl Body {
     }
 }
 
+/// A page of cards and sections about something else than one run.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Its title.
+    pub title: String,
+    /// One line below it.
+    pub subtitle: String,
+    /// Figures at the top.
+    pub cards: Vec<Card>,
+    /// What stands below.
+    pub sections: Vec<Section>,
+}
+
+impl Page {
+    /// The whole page.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        let mut body = format!("<h1>{}</h1>\n<p class=\"under\">{}</p>\n", escape(&self.title), escape(&self.subtitle));
+        body.push_str(&cards_html(&self.cards));
+        for part in &self.sections {
+            body.push_str(&section(&part.title, &part.body.to_html()));
+        }
+        page(&self.title, &body)
+    }
+}
+
 impl Report<'_> {
     /// The whole page.
     #[must_use]
@@ -189,8 +219,7 @@ impl Report<'_> {
             add("Parameters".into(), short_count(parameters), String::new());
         }
         cards.extend(self.cards.iter().cloned());
-        let inner: String = cards.iter().map(card_html).collect();
-        if inner.is_empty() { inner } else { format!("<div class=\"cards\">{inner}</div>\n") }
+        cards_html(&cards)
     }
 
     fn curves(&self) -> String {
@@ -207,7 +236,8 @@ impl Report<'_> {
                 if metric == "loss" {
                     series.extend(curves(BASELINE, Some("unigram"), splits.len()));
                 }
-                let chart = Chart { title: title(&metric), wide: wide_loss && metric == "loss", series };
+                let chart =
+                    Chart { title: title(&metric), wide: wide_loss && metric == "loss", series, bands: Vec::new() };
                 html.push_str(&chart.to_html().unwrap_or_default());
             }
         }
@@ -283,6 +313,11 @@ fn last_values(rows: &[Row]) -> Table {
         }
     }
     table
+}
+
+fn cards_html(cards: &[Card]) -> String {
+    let inner: String = cards.iter().map(card_html).collect();
+    if inner.is_empty() { inner } else { format!("<div class=\"cards\">{inner}</div>\n") }
 }
 
 fn card_html(card: &Card) -> String {

@@ -9,13 +9,15 @@ pub struct Table {
     pub header: Vec<String>,
     /// Rows of as many cells.
     pub rows: Vec<Vec<String>>,
+    /// Cells that stand out, as (row, column).
+    pub strong: Vec<(usize, usize)>,
 }
 
 impl Table {
     /// A table without rows.
     #[must_use]
     pub fn new<const N: usize>(header: [&str; N]) -> Self {
-        Self { header: header.map(String::from).to_vec(), rows: Vec::new() }
+        Self { header: header.map(String::from).to_vec(), ..Self::default() }
     }
 
     /// Adds a row.
@@ -31,10 +33,11 @@ impl Table {
             let _ = write!(html, "<th{}>{}</th>", class(column), escape(name));
         }
         html.push_str("</tr></thead><tbody>");
-        for row in &self.rows {
+        for (at, row) in self.rows.iter().enumerate() {
             html.push_str("<tr>");
             for (column, cell) in row.iter().enumerate() {
-                let _ = write!(html, "<td{}>{}</td>", class(column), escape(cell));
+                let cell = if self.stands_out(at, column) { format!("<b>{}</b>", escape(cell)) } else { escape(cell) };
+                let _ = write!(html, "<td{}>{cell}</td>", class(column));
             }
             html.push_str("</tr>");
         }
@@ -42,7 +45,11 @@ impl Table {
         html
     }
 
-    fn is_numeric(&self, column: usize) -> bool {
+    fn stands_out(&self, row: usize, column: usize) -> bool {
+        self.strong.contains(&(row, column))
+    }
+
+    pub(super) fn is_numeric(&self, column: usize) -> bool {
         let mut cells =
             self.rows.iter().filter_map(|row| row.get(column)).filter(|cell| !["", "—"].contains(&cell.as_str()));
         let starts = |cell: &String| {
@@ -52,7 +59,9 @@ impl Table {
         cells.next().is_some_and(starts) && cells.all(starts)
     }
 
-    pub(crate) fn to_markdown(&self) -> String {
+    /// The table as Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
         let cell =
             |text: &String| text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace('\n', " ");
         let line = |cells: &[String]| format!("| {} |\n", cells.iter().map(cell).collect::<Vec<_>>().join(" | "));
@@ -60,14 +69,29 @@ impl Table {
             (0..self.header.len()).map(|column| if self.is_numeric(column) { "---:" } else { "---" }.into()).collect();
         let mut text = line(&self.header);
         text.push_str(&format!("| {} |\n", rule.join(" | ")));
-        for row in &self.rows {
-            text.push_str(&line(row));
+        for (at, row) in self.rows.iter().enumerate() {
+            let strong = |(column, cell): (usize, &String)| {
+                if self.stands_out(at, column) { format!("**{cell}**") } else { cell.clone() }
+            };
+            text.push_str(&line(&row.iter().enumerate().map(strong).collect::<Vec<_>>()));
         }
         text
     }
 
-    pub(crate) fn to_terminal(&self) -> String {
-        let lines: Vec<&Vec<String>> = std::iter::once(&self.header).chain(&self.rows).collect();
+    /// The table in columns of spaces.
+    #[must_use]
+    pub fn to_terminal(&self) -> String {
+        // Where some cells of a column stand out, the others leave room for the mark.
+        let marked = |at: usize, row: &Vec<String>| -> Vec<String> {
+            let mark = |(column, cell): (usize, &String)| match self.strong.iter().any(|(_, other)| *other == column) {
+                true if self.stands_out(at, column) => format!("{cell} *"),
+                true => format!("{cell}  "),
+                false => cell.clone(),
+            };
+            row.iter().enumerate().map(mark).collect()
+        };
+        let rows = self.rows.iter().enumerate().map(|(at, row)| marked(at, row));
+        let lines: Vec<Vec<String>> = std::iter::once(self.header.clone()).chain(rows).collect();
         let width = |column: usize| {
             lines.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };

@@ -1,12 +1,14 @@
 //! Instances of plugins, safe to call: frames pushed, faults taken, results checked.
 
 mod decoding;
+mod evaluator;
 mod head;
 mod hugging_face;
 mod model;
 mod objective;
 mod phases;
 
+pub use evaluator::EvaluatorInstance;
 pub use head::HeadInstance;
 pub use hugging_face::hugging_face_settings;
 pub use model::{Description, ForwardRequest, ModelInstance};

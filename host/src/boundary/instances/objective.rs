@@ -10,7 +10,7 @@ use lacuna_abi::{
 use super::phases::{Phase, Phased};
 use super::{Instance, called, called_for, callee, figures, text_of};
 use crate::boundary::call::Call;
-use crate::boundary::collation::Collation;
+use crate::boundary::collation::{Collation, Collator};
 use crate::boundary::frame::Callee;
 use crate::boundary::gradients::GradientAccess;
 use crate::boundary::guard;
@@ -250,5 +250,15 @@ impl ObjectiveInstance {
             // SAFETY: the instance is alive, the text is lent for the call.
             unsafe { (self.table.restore)(self.instance.pointer, Bytes::text(state)) }
         })
+    }
+}
+
+impl Collator for ObjectiveInstance {
+    fn name(&self) -> &str {
+        self.name()
+    }
+
+    fn collate(&self, call: &Arc<Call>, collation: &Collation) -> Result<()> {
+        Self::collate(self, call, collation)
     }
 }

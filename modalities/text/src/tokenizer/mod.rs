@@ -4,6 +4,8 @@
 //! such a file too (any other program can read it) but runs on code of its own, some forty times as fast.
 
 mod bytes;
+mod published;
+mod roles;
 mod train;
 mod unigram;
 mod vocabulary;
@@ -13,12 +15,13 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use tokenizers::DecoderWrapper;
+use tokenizers::{AddedToken, DecoderWrapper};
 
 pub use train::TokenizerKind;
 pub use vocabulary::Vocabulary;
 
 use crate::{Error, Result};
+use roles::Roles;
 
 /// Token ids of a text, with the places where words begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,22 +37,34 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     is_bytes: bool,
     vocabulary: Vocabulary,
+    /// Roles of tokens that files beside it gave.
+    roles: Option<Roles>,
     /// The compact JSON text, made when it is first asked for.
     json: OnceLock<Vec<u8>>,
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`.
+    /// Reads a `tokenizer.json`; a `tokenizer_config.json` beside it says which tokens begin, end, fill and mask.
     ///
     /// # Errors
     /// The file cannot be read, or holds no tokenizer.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = std::fs::read(path).map_err(Error::io("read", path))?;
-        Self::from_json(&json).map_err(|error| match error {
+        let mut tokenizer = Self::from_json(&json).map_err(|error| match error {
             Error::Tokenizer { reason, .. } => Error::Tokenizer { path: Some(path.to_owned()), reason },
             other => other,
-        })
+        })?;
+        if let Some(roles) = Roles::beside(path)? {
+            tokenizer.set_roles(roles);
+        }
+        Ok(tokenizer)
+    }
+
+    fn set_roles(&mut self, roles: Roles) {
+        let inner = &self.inner;
+        roles.apply(&mut self.vocabulary, |token| inner.token_to_id(token));
+        self.roles = Some(roles);
     }
 
     /// A tokenizer from the text of a `tokenizer.json`. Truncation and padding that it asks for are left out: samples are
@@ -84,9 +99,26 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(failed)?;
         inner.with_padding(None);
         let vocabulary = Vocabulary::of(&inner)?;
-        let mut tokenizer = Self { inner, is_bytes: false, vocabulary, json: OnceLock::new() };
+        let mut tokenizer = Self { inner, is_bytes: false, vocabulary, roles: None, json: OnceLock::new() };
         tokenizer.is_bytes = tokenizer.vocabulary.size == bytes::SIZE && tokenizer.to_json()? == bytes::canonical();
         Ok(tokenizer)
+    }
+
+    /// The same tokenizer with at least `count` sentinels, `<extra_id_0>` and on, each a special token; those that it lacks
+    /// get ids past the others.
+    ///
+    /// # Errors
+    /// The tokenizer cannot be written as JSON.
+    pub fn with_sentinels(self, count: usize) -> Result<Self> {
+        let have = self.vocabulary.sentinels.len();
+        if have >= count {
+            return Ok(self);
+        }
+        let mut inner = self.inner;
+        let missing: Vec<_> =
+            (have..count).map(|number| AddedToken::from(vocabulary::sentinel(number), true)).collect();
+        inner.add_special_tokens(missing).map_err(|error| Error::Tokenizer { path: None, reason: error.to_string() })?;
+        Self::new(inner)
     }
 
     /// The compact JSON text, which [`Tokenizer::from_json`] reads; equal tokenizers give equal bytes.
@@ -101,7 +133,8 @@ impl Tokenizer {
         Ok(self.json.get_or_init(|| json.into_bytes()))
     }
 
-    /// Writes `tokenizer.json`: the whole file or none of it.
+    /// Writes `tokenizer.json`: the whole file or none of it; and beside it `tokenizer_config.json` where roles of tokens came from
+    /// such a file.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -109,6 +142,10 @@ impl Tokenizer {
         let path = path.as_ref();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let partial = path.with_file_name(format!(".{name}.partial-{}", std::process::id()));
+        if let (Some(roles), Some(folder)) = (&self.roles, path.parent()) {
+            let config = folder.join("tokenizer_config.json");
+            std::fs::write(&config, roles.to_json().to_string()).map_err(Error::io("write", &config))?;
+        }
         let written = std::fs::write(&partial, self.to_json()?).and_then(|()| std::fs::rename(&partial, path));
         written.map_err(|error| {
             let _ = std::fs::remove_file(&partial);
@@ -116,12 +153,17 @@ impl Tokenizer {
         })
     }
 
-    /// BLAKE3 of [`Tokenizer::to_json`], 64 hexadecimal digits.
+    /// BLAKE3 of [`Tokenizer::to_json`], and of the roles of tokens where files beside it gave some; 64 hexadecimal digits.
     ///
     /// # Errors
     /// Those of [`Tokenizer::to_json`].
     pub fn hash(&self) -> Result<String> {
-        Ok(blake3::hash(self.to_json()?).to_hex().to_string())
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.to_json()?);
+        if let Some(roles) = &self.roles {
+            hasher.update(roles.to_json().to_string().as_bytes());
+        }
+        Ok(hasher.finalize().to_hex().to_string())
     }
 
     /// Ids of `text` without added special tokens. A special token written out in the text (`[MASK]`) becomes its id.

@@ -24,6 +24,8 @@ pub struct Vocabulary {
     pub mask: Option<u32>,
     /// Stands for text that no token covers.
     pub unknown: Option<u32>,
+    /// Stand for gaps of any length, as in T5: the ids of `<extra_id_0>`, `<extra_id_1>`, ….
+    pub sentinels: Vec<u32>,
     /// All ids that are no text: those above and whatever else the tokenizer marks so; ascending.
     pub special: Vec<u32>,
 }
@@ -44,7 +46,8 @@ impl Vocabulary {
         let mut special: Vec<u32> = marked.chain([pad, begin, end, mask, unknown].into_iter().flatten()).collect();
         special.sort_unstable();
         special.dedup();
-        Ok(Self { size, pad, begin, end, mask, unknown, special })
+        let sentinels = (0..).map_while(|number| tokenizer.token_to_id(&sentinel(number))).collect();
+        Ok(Self { size, pad, begin, end, mask, unknown, sentinels, special })
     }
 
     /// Whether `id` is no text.
@@ -52,4 +55,9 @@ impl Vocabulary {
     pub fn is_special(&self, id: u32) -> bool {
         self.special.binary_search(&id).is_ok()
     }
+}
+
+/// How T5 writes the sentinel of a number.
+pub(super) fn sentinel(number: usize) -> String {
+    format!("<extra_id_{number}>")
 }
