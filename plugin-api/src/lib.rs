@@ -95,6 +95,7 @@
 //! | [`random`] | random numbers inside a step |
 //! | [`metrics`] | figures over all samples: F1, correlations, spans |
 //! | [`probe`] | small models on frozen features |
+//! | [`scoring`] | how likely a model finds tokens, one vector for a text |
 //! | [`log`] | lines in the run's log, work on the host's threads |
 //!
 //! All `unsafe` is in one private module that talks to the boundary crate, `lacuna_abi`.
@@ -127,6 +128,7 @@ pub mod probe;
 pub mod random;
 mod raw;
 mod scope;
+pub mod scoring;
 mod sequences;
 mod settings;
 mod state;
