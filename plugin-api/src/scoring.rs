@@ -297,7 +297,8 @@ impl TextFeatures {
         let hidden_nd = match self.layer {
             None => self.model.encode(tokens_n, layout)?,
             Some(layer) => {
-                let name = layer.checked_sub(1).map_or("embeddings".to_owned(), |block| format!("layers.{block}.output"));
+                let name =
+                    layer.checked_sub(1).map_or("embeddings".to_owned(), |block| format!("layers.{block}.output"));
                 self.model.pass(layout).tokens(tokens_n).want(&name).run()?.get(&name)?.clone()
             }
         };

@@ -10,7 +10,8 @@ use super::guard;
 use super::object::{self, Content, Object};
 use crate::error::{Error, Result};
 
-pub(super) static TABLE: Batches = Batches { new, put, get, names, text, bytes, samples, sample, first_row, when, draw, add };
+pub(super) static TABLE: Batches =
+    Batches { new, put, get, names, text, bytes, samples, sample, first_row, when, draw, add };
 
 fn batch(object: &Object) -> Result<&Batch> {
     match object.content() {

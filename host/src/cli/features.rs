@@ -53,8 +53,11 @@ pub(super) fn run(common: &Common, arguments: &FeaturesArguments) -> Result<Outc
     let opened = Opened::open(&arguments.model, &pick, &common.catalogue())?;
     let cut = arguments.max_length.map(|length| length as usize);
     let rows = read_lines(&arguments.input, &|| opened.tokenizer(), opened.vocabulary()?.size, cut)?;
-    let options =
-        FeatureOptions { output: arguments.output.clone(), batch: arguments.batch as usize, logits: !arguments.no_logits };
+    let options = FeatureOptions {
+        output: arguments.output.clone(),
+        batch: arguments.batch as usize,
+        logits: !arguments.no_logits,
+    };
     let mut progress = Progress::steps(rows.len().div_ceil(options.batch) as u64, 0);
     let written = features(&opened, &rows, &options, &mut |done, total| progress.at(done, total, "batches"))?;
     progress.finish();

@@ -158,9 +158,11 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
 fn open(place: &Path, pick: &Pick, catalogue: &crate::loader::Catalogue) -> Result<Opened> {
     let stored = Stored::all(place, pick)?;
     if stored.len() == 1 {
-        return stored.into_iter().map(|stored| Opened::build(stored, catalogue)).next_back().unwrap_or_else(|| {
-            Err(Error::new("host/role", "the only model was lost"))
-        });
+        return stored
+            .into_iter()
+            .map(|stored| Opened::build(stored, catalogue))
+            .next_back()
+            .unwrap_or_else(|| Err(Error::new("host/role", "the only model was lost")));
     }
     let roles: Vec<String> = stored.iter().map(|stored| format!("`{}`", stored.role)).collect();
     let mut found = Vec::new();
@@ -172,8 +174,10 @@ fn open(place: &Path, pick: &Pick, catalogue: &crate::loader::Catalogue) -> Resu
     }
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(Error::new("config/generate", format!("several models could generate: {}", roles.join(", ")))
-            .with_help("choose one with `--role`")),
+        (Some(_), false) => {
+            Err(Error::new("config/generate", format!("several models could generate: {}", roles.join(", ")))
+                .with_help("choose one with `--role`"))
+        }
         (None, _) => Err(Error::new("config/generate", "the run has no causal model that predicts tokens")
             .with_help(format!("it has models in the roles {}", roles.join(", ")))),
     }
@@ -187,9 +191,9 @@ fn report(
     generated: &Generated,
 ) -> Result<serde_json::Value> {
     let Generated { sequences, times } = generated;
-    let texts = sequences.iter().map(|written| {
-        tokenizer.map(|tokenizer| Ok(tokenizer.decode(&written.tokens, true)?)).transpose()
-    });
+    let texts = sequences
+        .iter()
+        .map(|written| tokenizer.map(|tokenizer| Ok(tokenizer.decode(&written.tokens, true)?)).transpose());
     let per = |count: usize| (count > 0).then(|| times.decoding * 1000.0 / count as f64);
     Ok(json!({
         "run": arguments.run,

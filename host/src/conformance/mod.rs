@@ -9,6 +9,7 @@
 
 mod batches;
 mod draws;
+mod evaluator;
 mod family;
 mod gradients;
 mod library;
@@ -32,7 +33,7 @@ pub use report::{Finding, Report, Verdict};
 /// How a plugin is checked.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The family that fills the roles an objective asks for.
+    /// The family that fills the roles an objective or evaluator asks for.
     pub family: String,
     /// Settings that replace defaults: `objective.mask_rate=0.5`, `model.width=8`.
     pub overrides: Vec<String>,
@@ -55,13 +56,16 @@ pub fn check(catalogue: &Catalogue, name: &str, options: &Options) -> Result<Rep
     if provides(&found, name::OBJECTIVE) {
         objective::check(catalogue, &found, options, &mut report)?;
     }
+    if provides(&found, name::EVALUATOR) {
+        evaluator::check(catalogue, &found, options, &mut report)?;
+    }
     if provides(&found, name::MODEL) {
         family::check(&found, options, &mut report)?;
     }
     if report.findings.is_empty() {
         return Err(Error::new(
             "plugin/nothing-to-check",
-            format!("plugin `{name}` provides neither an objective nor a model"),
+            format!("plugin `{name}` provides neither an objective nor an evaluator nor a model"),
         )
         .with_help("see what it provides with `lacuna plugins info`"));
     }

@@ -12,8 +12,8 @@ use serde_json::Value as Json;
 use super::samples::Text;
 use super::{Options, samples, schema};
 use crate::boundary::{
-    Call, CallOptions, Collation, Context, LossResult, ModelInstance, Object, ObjectiveInstance, Outcomes, Roles,
-    batch_on_device,
+    Call, CallOptions, Collation, Collator, Context, LossResult, ModelInstance, Object, ObjectiveInstance, Outcomes,
+    Roles, batch_on_device,
 };
 use crate::data::BatchColumn;
 use crate::error::{Error, Result};
@@ -35,7 +35,9 @@ pub(super) fn settings(objective: Option<&Found>, family: &Found, options: &Opti
     let model = schema(family, name::MODEL);
     let mut text =
         format!("[run]\nsteps = 1\n[data.text]\nfiles = [{}]\n", Json::from(family.path.display().to_string()));
-    text += &format!("[objective]\nuse = {}\n", Json::from(objective.map_or("none", |found| &*found.manifest.name)));
+    let evaluates = objective.is_some_and(|found| super::provides(found, name::EVALUATOR));
+    let section = if evaluates { "evaluator" } else { "objective" };
+    text += &format!("[{section}]\nuse = {}\n", Json::from(objective.map_or("none", |found| &*found.manifest.name)));
     text += &format!("[model.encoder]\nfamily = {}\n", Json::from(&*family.manifest.name));
     for (name, value) in TINY {
         if model.field(name).is_some_and(|field| field.kind == Kind::Integer) {
@@ -49,6 +51,7 @@ pub(super) fn settings(objective: Option<&Found>, family: &Found, options: &Opti
         .collect();
     let experiment = Experiment::from_text(&text, "conformance".as_ref(), &overrides)?;
     let objective = match objective {
+        Some(found) if evaluates => experiment.objective.settings(&schema(found, name::EVALUATOR))?,
         Some(found) => experiment.objective.settings(&schema(found, name::OBJECTIVE))?,
         None => serde_json::Map::new(),
     };
@@ -155,36 +158,12 @@ impl World {
 
     /// The samples collated, in plain memory.
     pub(super) fn collation(&self, texts: &[Text], seed: u64) -> Result<Collation> {
-        let mut first_row = 0;
-        let samples = texts.iter().enumerate().map(|(index, text)| {
-            let sample = text.sample(index, first_row);
-            first_row += text.len();
-            sample
-        });
-        let collation = Collation::new(samples.collect(), seed, self.objective.name(), 0).with_progress(0.5);
-        self.objective.collate(&Call::new(CallOptions::data(seed)), &collation)?;
-        Ok(collation)
+        collation_of(&*self.objective, texts, seed)
     }
 
     /// The batch of these samples; `packed` puts all of them into one sequence.
     pub(super) fn batch(&self, texts: &[Text], seed: u64, packed: bool) -> Result<Arc<Object>> {
-        let collation = self.collation(texts, seed)?;
-        let own = [
-            BatchColumn::Rows("text.tokens"),
-            BatchColumn::Rows("audio.units"),
-            BatchColumn::Stacked("audio.features", samples::SOUND.to_vec()),
-            BatchColumn::Stacked("image.pixels", samples::PICTURE.to_vec()),
-        ];
-        let gathered = own.iter().map(|column| Ok((column.name().to_owned(), column.gather(&collation)?)));
-        let gathered: BTreeMap<_, _> = gathered.collect::<Result<_>>()?;
-        let mut columns = collation.into_added();
-        columns.extend(gathered);
-        let layouts = [
-            ("text.layout".to_owned(), layout(texts, packed)?),
-            ("image.layout".to_owned(), layout_of(texts, |_| 1, packed)?),
-            ("audio.layout".to_owned(), layout_of(texts, |_| samples::LABELS, packed)?),
-        ];
-        batch_on_device(columns, layouts, &Device::Cpu)
+        batch_of(&*self.objective, texts, seed, packed)
     }
 
     /// The loss as the plugin gives it, in training.
@@ -227,6 +206,40 @@ impl World {
         add_parts(&mut parts, &self.objective.loss(&Call::new(options), batch)?)?;
         Ok(total_of(&parts))
     }
+}
+
+/// The samples collated, in plain memory.
+pub(super) fn collation_of(collator: &dyn Collator, texts: &[Text], seed: u64) -> Result<Collation> {
+    let mut first_row = 0;
+    let samples = texts.iter().enumerate().map(|(index, text)| {
+        let sample = text.sample(index, first_row);
+        first_row += text.len();
+        sample
+    });
+    let collation = Collation::new(samples.collect(), seed, collator.name(), 0).with_progress(0.5);
+    collator.collate(&Call::new(CallOptions::data(seed)), &collation)?;
+    Ok(collation)
+}
+
+/// The batch of these samples; `packed` puts all of them into one sequence.
+pub(super) fn batch_of(collator: &dyn Collator, texts: &[Text], seed: u64, packed: bool) -> Result<Arc<Object>> {
+    let collation = collation_of(collator, texts, seed)?;
+    let own = [
+        BatchColumn::Rows("text.tokens"),
+        BatchColumn::Rows("audio.units"),
+        BatchColumn::Stacked("audio.features", samples::SOUND.to_vec()),
+        BatchColumn::Stacked("image.pixels", samples::PICTURE.to_vec()),
+    ];
+    let gathered = own.iter().map(|column| Ok((column.name().to_owned(), column.gather(&collation)?)));
+    let gathered: BTreeMap<_, _> = gathered.collect::<Result<_>>()?;
+    let mut columns = collation.into_added();
+    columns.extend(gathered);
+    let layouts = [
+        ("text.layout".to_owned(), layout(texts, packed)?),
+        ("image.layout".to_owned(), layout_of(texts, |_| 1, packed)?),
+        ("audio.layout".to_owned(), layout_of(texts, |_| samples::LABELS, packed)?),
+    ];
+    batch_on_device(columns, layouts, &Device::Cpu)
 }
 
 /// The layout of samples in order; packed, they share one sequence.

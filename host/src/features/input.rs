@@ -148,7 +148,8 @@ fn side(
         ("token_type_ids", types.as_ref().map(Vec::len)),
         ("position_ids", positions.as_ref().map(Vec::len)),
     ];
-    if let Some((name, Some(other))) = lengths.into_iter().find(|(_, other)| other.is_some_and(|other| other != length)) {
+    if let Some((name, Some(other))) = lengths.into_iter().find(|(_, other)| other.is_some_and(|other| other != length))
+    {
         return Err(fault(file, number, &format!("has {length} ids and {other} entries of `{name}`")));
     }
     if let Some(value) = mask.into_iter().flatten().find(|value| **value > 1) {
@@ -168,7 +169,9 @@ fn side(
 
 fn check_ids(file: &Path, number: usize, ids: &[u32], vocabulary: u32) -> Result<()> {
     match ids.iter().find(|id| **id >= vocabulary) {
-        Some(id) => Err(fault(file, number, &format!("has the token {id}, the model's vocabulary ends at {}", vocabulary - 1))),
+        Some(id) => {
+            Err(fault(file, number, &format!("has the token {id}, the model's vocabulary ends at {}", vocabulary - 1)))
+        }
         None => Ok(()),
     }
 }
@@ -193,7 +196,10 @@ mod tests {
     #[test]
     fn masked_positions_are_left_out_and_their_places_kept() {
         let rows = read("x.jsonl", br#"{"input_ids": [0, 0, 5, 6, 0], "attention_mask": [0, 0, 1, 1, 0]}"#).unwrap();
-        assert_eq!((&rows[0].tokens.ids[..], &rows[0].tokens.places[..], rows[0].tokens.length), (&[5, 6][..], &[2, 3][..], 5));
+        assert_eq!(
+            (&rows[0].tokens.ids[..], &rows[0].tokens.places[..], rows[0].tokens.length),
+            (&[5, 6][..], &[2, 3][..], 5)
+        );
         let rows = read("x.txt", b"ab\n\nc\n").unwrap();
         assert_eq!(rows.len(), 3);
         assert_eq!(rows[0].tokens.ids, [257, 97, 98, 258]);

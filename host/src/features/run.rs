@@ -212,8 +212,12 @@ impl<'a> Pass<'a> {
 
     /// Runs some rows, the first of them number `first`, and writes what comes out.
     fn batch(&self, rows: &[Line], first: usize, out: &mut Out) -> Result<()> {
-        let (numbers, real): (Vec<usize>, Vec<&Line>) =
-            rows.iter().enumerate().filter(|(_, row)| !row.tokens.ids.is_empty()).map(|(at, row)| (first + at, row)).unzip();
+        let (numbers, real): (Vec<usize>, Vec<&Line>) = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| !row.tokens.ids.is_empty())
+            .map(|(at, row)| (first + at, row))
+            .unzip();
         if real.is_empty() {
             return Ok(());
         }
@@ -238,7 +242,14 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn decode(&self, sides: &[&Side], numbers: &[usize], memory: Tensor, memory_layout: Layout, out: &mut Out) -> Result<()> {
+    fn decode(
+        &self,
+        sides: &[&Side],
+        numbers: &[usize],
+        memory: Tensor,
+        memory_layout: Layout,
+        out: &mut Out,
+    ) -> Result<()> {
         if sides.iter().any(|side| side.ids.is_empty()) {
             return Err(Error::new("data/input", "a row has no real `decoder_input_ids`"));
         }
@@ -301,7 +312,9 @@ fn numbers_of(tensor: &Tensor) -> Result<Vec<f32>> {
 /// The mean of rows of `width` numbers, summed in f64.
 fn mean(rows: &[f32], width: usize) -> Vec<f32> {
     let count = (rows.len() / width).max(1) as f64;
-    (0..width).map(|at| (rows.iter().skip(at).step_by(width).map(|value| f64::from(*value)).sum::<f64>() / count) as f32).collect()
+    (0..width)
+        .map(|at| (rows.iter().skip(at).step_by(width).map(|value| f64::from(*value)).sum::<f64>() / count) as f32)
+        .collect()
 }
 
 /// Refuses an output that cannot be made before the model is opened.

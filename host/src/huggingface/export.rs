@@ -99,7 +99,10 @@ fn theirs(opened: &Opened, table: &NameTable, is_bare: bool) -> Result<(Vec<Tens
         if ours.contains_key(row.own.as_str()) {
             by_theirs.entry(&row.theirs).or_default().push(row);
         } else if head_kind(&row.own).is_none() {
-            return Err(Error::new("plugin/names", format!("the model has no weight `{}`, which the table names", row.own)));
+            return Err(Error::new(
+                "plugin/names",
+                format!("the model has no weight `{}`, which the table names", row.own),
+            ));
         }
     }
     let mut out = Vec::new();
@@ -140,7 +143,8 @@ fn chosen<'a>(table: &'a NameTable, imported: &BTreeSet<&str>) -> Vec<&'a NameRo
         }
         groups[place].1.push(row);
     }
-    let was_imported = |row: &&&NameRow| imported.contains(row.theirs.as_str()) || imported.contains(table.bare(&row.theirs));
+    let was_imported =
+        |row: &&&NameRow| imported.contains(row.theirs.as_str()) || imported.contains(table.bare(&row.theirs));
     groups.iter().filter_map(|(_, rows)| rows.iter().find(was_imported).or(rows.first()).copied()).collect()
 }
 
@@ -201,10 +205,15 @@ fn config(opened: &Opened, mut own: Json, tensors: &[TensorBytes]) -> Result<Jso
         }
     }
     if let (Some(head), None) = (opened.heads.get("classes"), &imported) {
-        let labels: Map<String, Json> =
-            labels(opened, head.size).into_iter().enumerate().map(|(id, label)| (id.to_string(), json!(label))).collect();
-        let ids: Map<String, Json> =
-            labels.iter().map(|(id, label)| (label.as_str().unwrap_or_default().to_owned(), json!(id.parse::<u64>().unwrap_or(0)))).collect();
+        let labels: Map<String, Json> = labels(opened, head.size)
+            .into_iter()
+            .enumerate()
+            .map(|(id, label)| (id.to_string(), json!(label)))
+            .collect();
+        let ids: Map<String, Json> = labels
+            .iter()
+            .map(|(id, label)| (label.as_str().unwrap_or_default().to_owned(), json!(id.parse::<u64>().unwrap_or(0))))
+            .collect();
         config["id2label"] = Json::Object(labels);
         config["label2id"] = Json::Object(ids);
     }

@@ -136,7 +136,9 @@ impl Gathering<'_> {
             match ours(self.folder.tensor(key)?, row) {
                 Some(piece) => pieces.push(piece),
                 None => {
-                    self.faults.0.push(format!("`{key}` of shape {theirs:?} cannot be divided or turned into our `{own}`"));
+                    self.faults
+                        .0
+                        .push(format!("`{key}` of shape {theirs:?} cannot be divided or turned into our `{own}`"));
                     return Ok(None);
                 }
             }

@@ -131,7 +131,8 @@ fn family_of(
             _ => Err(Error::new("plugin/settings", format!("`{named}` gives settings that are no JSON object"))),
         };
     }
-    let asked = if asked.is_empty() { "no family that is installed reads such folders".into() } else { asked.join(", ") };
+    let asked =
+        if asked.is_empty() { "no family that is installed reads such folders".into() } else { asked.join(", ") };
     let architecture = match folder.config.get("model_type").and_then(Json::as_str) {
         Some(model_type) => format!("no installed family knows the architecture `{model_type}`"),
         None => "there is no `model_type`".to_owned(),
@@ -286,7 +287,10 @@ fn lines(
     lines.push(match vocabulary.tokens {
         None => format!("no tokenizer; vocabulary of {}", vocabulary.size),
         Some(tokens) if tokens < vocabulary.size => {
-            format!("tokenizer of {tokens} tokens; the vocabulary has {} rows, the rest are never used", vocabulary.size)
+            format!(
+                "tokenizer of {tokens} tokens; the vocabulary has {} rows, the rest are never used",
+                vocabulary.size
+            )
         }
         Some(tokens) => format!("tokenizer of {tokens} tokens"),
     });

@@ -23,7 +23,8 @@ pub(super) fn tokens(folder: &HfFolder) -> Result<(Option<Tokenizer>, Vocabulary
     let id = |keys: &[&str]| {
         let number = |value: &Json| value.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id < size);
         // A list of end tokens: the first.
-        let first = |value: &Json| value.as_array().and_then(|ids| ids.first().cloned()).unwrap_or_else(|| value.clone());
+        let first =
+            |value: &Json| value.as_array().and_then(|ids| ids.first().cloned()).unwrap_or_else(|| value.clone());
         keys.iter().find_map(|key| number(&first(config.get(*key)?)))
     };
     let mut vocabulary = Vocabulary {

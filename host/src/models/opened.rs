@@ -292,7 +292,9 @@ fn load_model(weights: &Weights, role: &str, tensors: &ModelTensors) -> Result<(
     }
     let report = weights.load_state(&state, false)?;
     let missing: Vec<&String> = report.missing.iter().filter(|name| name.starts_with(&below)).collect();
-    let fault = |count: usize, what: &str, first: &str| misfit(&tensors.file, &format!("{what} {count} weights, first {first}"));
+    let fault = |count: usize, what: &str, first: &str| {
+        misfit(&tensors.file, &format!("{what} {count} weights, first {first}"))
+    };
     if let Some(first) = missing.first() {
         return Err(fault(missing.len(), "lacks", &format!("`{}`", &first[below.len()..])));
     }

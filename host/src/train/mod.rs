@@ -21,8 +21,8 @@ mod shared;
 mod step;
 mod weights;
 
-pub(crate) use checkpoint::{EMA as AVERAGES, file_dtype};
 pub use checkpoint::saved;
+pub(crate) use checkpoint::{EMA as AVERAGES, file_dtype};
 pub use evaluate::{Evaluator, HELD_OUT_SEED, HeldOut, Unigram};
 pub use guards::{Guards, MOST_EMPTY_STEPS};
 pub use items::write_items;

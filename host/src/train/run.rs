@@ -166,7 +166,8 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
 
 /// What plugins were told of the data: whoever opens the model later has no corpus to find it out from.
 fn modalities(session: &Session) -> serde_json::Value {
-    let told = session.data.facts.iter().map(|(name, facts)| (name.clone(), serde_json::from_str(facts).unwrap_or_default()));
+    let told =
+        session.data.facts.iter().map(|(name, facts)| (name.clone(), serde_json::from_str(facts).unwrap_or_default()));
     serde_json::Value::Object(told.collect())
 }
 

@@ -163,9 +163,13 @@ impl Session {
     #[must_use]
     pub fn training_batches(&self, first: u64, last: u64) -> Prefetch<StepBatch, Error> {
         let run = &self.experiment.run;
-        BatchMaker::new(self.data.train.clone(), self.stepper.objective.clone(), run.seed)
-            .over(self.steps)
-            .training(&self.plan, run.accumulation, first, last, run.data_threads)
+        BatchMaker::new(self.data.train.clone(), self.stepper.objective.clone(), run.seed).over(self.steps).training(
+            &self.plan,
+            run.accumulation,
+            first,
+            last,
+            run.data_threads,
+        )
     }
 
     /// Batches in the first epoch; with packing, later ones may have a few more or less.

@@ -39,8 +39,7 @@ pub(super) fn load_weights(experiment: &Experiment, weights: &Weights, heads: He
 }
 
 fn load_role(model: &Model, path: &Path, weights: &Weights, heads: Heads) -> Result<()> {
-    let pick =
-        Pick { role: model.weights_role.clone(), averaged: model.weights_averaged, ..Pick::default() };
+    let pick = Pick { role: model.weights_role.clone(), averaged: model.weights_averaged, ..Pick::default() };
     let tensors = ModelTensors::read(path, &model.role, &pick)?;
     let below = format!("{}.", model.role);
     let mut state: BTreeMap<String, Saved> =

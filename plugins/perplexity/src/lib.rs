@@ -61,7 +61,8 @@ impl Evaluator for Perplexity {
             })
             .collect();
         let starts = split(&batch.tensor("word_starts")?.to_vec::<bool>()?, &batch.layout("text")?)?;
-        let nats: Vec<f64> = self.scorer.log_probabilities(&texts)?.iter().map(|own| -own.iter().sum::<f64>()).collect();
+        let nats: Vec<f64> =
+            self.scorer.log_probabilities(&texts)?.iter().map(|own| -own.iter().sum::<f64>()).collect();
         let tokens: Vec<f64> = texts.iter().map(|text| text.asked.len() as f64).collect();
         let words = texts.iter().zip(&starts).map(|(text, starts)| {
             let begun = |place: &&usize| starts[**place] && !self.vocabulary.is_special(text.tokens[**place]);

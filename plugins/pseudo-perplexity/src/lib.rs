@@ -54,7 +54,8 @@ impl Evaluator for PseudoPerplexity {
             word_starts,
         });
         let texts: Vec<ScoredText> = texts.collect();
-        let nats: Vec<f64> = self.scorer.log_probabilities(&texts)?.iter().map(|own| -own.iter().sum::<f64>()).collect();
+        let nats: Vec<f64> =
+            self.scorer.log_probabilities(&texts)?.iter().map(|own| -own.iter().sum::<f64>()).collect();
         let tokens: Vec<f64> = texts.iter().map(|text| text.asked.len() as f64).collect();
         let words = texts.iter().map(|text| text.asked.iter().filter(|place| text.word_starts[**place]).count() as f64);
         let words: Vec<f64> = words.collect();

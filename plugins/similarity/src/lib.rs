@@ -36,7 +36,8 @@ impl Evaluator for Similarity {
 
     fn measure(&self, batch: &Batch) -> Result<Loss> {
         let types = batch.get("text.types")?.ok_or_else(|| {
-            Error::data("the data has no pairs of sentences").help("name the column of the second: `second_field` in [data.text]")
+            Error::data("the data has no pairs of sentences")
+                .help("name the column of the second: `second_field` in [data.text]")
         })?;
         let types = split(&types.to_vec::<u32>()?, &batch.layout("text")?)?;
         let mut sentences: [Vec<Vec<u32>>; 2] = [Vec::new(), Vec::new()];
@@ -44,7 +45,9 @@ impl Evaluator for Similarity {
             for (list, text) in sentences.iter_mut().zip(pair(tokens, types, &self.vocabulary)) {
                 let text = enclosed(&text, &self.vocabulary);
                 if text.is_empty() {
-                    return Err(Error::data("a sentence of a pair has no tokens").help("leave such pairs out of the file"));
+                    return Err(
+                        Error::data("a sentence of a pair has no tokens").help("leave such pairs out of the file")
+                    );
                 }
                 list.push(text);
             }
