@@ -8,7 +8,7 @@
 ///
 /// `provides` lists what the types implement: [`Objective`](crate::Objective), [`Collate`](crate::Collate),
 /// [`Evaluate`](crate::Evaluate), [`Phases`](crate::Phases), [`Couple`](crate::Couple), [`Experience`](crate::Experience),
-/// [`Gradients`](crate::Gradients), [`Figures`](crate::Figures); [`Evaluator`](crate::Evaluator); `Model` for a [`ModelFamily`](crate::ModelFamily), [`Decode`](crate::Decode),
+/// [`Gradients`](crate::Gradients), [`Figures`](crate::Figures); [`Evaluator`](crate::Evaluator); [`Decoder`](crate::Decoder); `Model` for a [`ModelFamily`](crate::ModelFamily), [`Decode`](crate::Decode),
 /// [`Axes`](crate::Axes), [`HuggingFace`](crate::HuggingFace). Version and description are those of the plugin's
 /// `Cargo.toml`, whose library is a `cdylib`.
 ///

@@ -107,6 +107,7 @@ extern crate self as plugin_api;
 
 mod batch;
 mod collate;
+mod decoder;
 mod dtype;
 mod error;
 mod evaluator;
@@ -138,6 +139,7 @@ mod weight;
 
 pub use batch::Batch;
 pub use collate::{Sample, Samples};
+pub use decoder::Decoder;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use evaluator::Evaluator;
@@ -167,7 +169,7 @@ pub use weight::{Buffer, Init, Weight, WeightOptions};
 pub mod __private {
     pub use crate::manifest::Manifest;
     pub use crate::raw::{
-        Axes, Collate, Couple, Decode, Entry, Evaluate, Evaluator, Experience, Exported, Figures, Gradients,
+        Axes, Collate, Couple, Decode, Decoder, Entry, Evaluate, Evaluator, Experience, Exported, Figures, Gradients,
         HuggingFace, Model, Objective, Phases, open, query,
     };
     pub use crate::settings::{Reader, Rule};

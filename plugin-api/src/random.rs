@@ -48,7 +48,7 @@ fn float() -> Attr<'static> {
     Attr::Integer(key::DTYPE, i64::from(DType::F32.number()))
 }
 
-/// Uniform in the open interval (0, 1), `f32`.
+/// Uniform in the open interval (0, 1), `f32`: 24 bits.
 ///
 /// ```no_run
 /// # use plugin_api::prelude::*;
@@ -61,6 +61,15 @@ fn float() -> Attr<'static> {
 #[must_use]
 pub fn uniform(over: &(impl Extent + ?Sized), stream: &str) -> Tensor {
     over.draw(op::UNIFORM, &[Attr::Text(key::STREAM, stream), float()], Location::caller())
+}
+
+/// Uniform in the open interval (0, 1) with 53 bits, `f64`: odd multiples of 2⁻⁵³. [`uniform`] has 24, odd multiples of
+/// 2⁻²⁴: what is rarer than that never comes out of a comparison with it.
+#[track_caller]
+#[must_use]
+pub fn uniform_f64(over: &(impl Extent + ?Sized), stream: &str) -> Tensor {
+    let dtype = Attr::Integer(key::DTYPE, i64::from(DType::F64.number()));
+    over.draw(op::UNIFORM, &[Attr::Text(key::STREAM, stream), dtype], Location::caller())
 }
 
 /// Normal, `f32`.

@@ -9,6 +9,25 @@ use crate::table::{Content, Node, Table, parse_value, visible};
 /// The lists of sections that an override may begin or lengthen: `evaluate.0.every_steps=100`.
 const LISTS: [&str; 2] = ["evaluate", "optimizer.group"];
 
+impl Table {
+    /// The section that arguments `key=value`, or `section.key=value`, make by themselves.
+    ///
+    /// # Errors
+    /// [`Error::Override`] for an argument without `=`, or with a broken value.
+    pub fn of_arguments(section: &str, arguments: &[String]) -> Result<Self, Error> {
+        let mut root = Self::empty();
+        let inside = format!("{section}.");
+        for argument in arguments {
+            let name = argument.strip_prefix(&inside).unwrap_or(argument);
+            apply_one(&mut root, &format!("{inside}{name}"))?;
+        }
+        Ok(match root.get(section).map(|node| node.content.clone()) {
+            Some(Content::Table(table)) => table,
+            _ => Self::empty(),
+        })
+    }
+}
+
 /// Sets what each argument names, later ones over earlier ones.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! What one call from the loop into plugins carries, shared by all calls nested in it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use compute::weights::{Buffer, Resolve};
@@ -170,13 +171,14 @@ struct Collected {
 pub struct Call {
     options: CallOptions,
     collected: Mutex<Collected>,
+    passes: AtomicU64,
 }
 
 impl Call {
     /// A fresh call: all streams at their first number.
     #[must_use]
     pub fn new(options: CallOptions) -> Arc<Self> {
-        Arc::new(Self { options, collected: Mutex::default() })
+        Arc::new(Self { options, collected: Mutex::default(), passes: AtomicU64::new(0) })
     }
 
     /// The fixed part.
@@ -197,6 +199,16 @@ impl Call {
         let key = key.at(*number);
         *number += 1;
         key
+    }
+
+    /// How often models were run in this call; what a model runs inside itself is not counted.
+    #[must_use]
+    pub fn passes(&self) -> u64 {
+        self.passes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_pass(&self) {
+        self.passes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The auxiliary losses so far, taken out.

@@ -46,7 +46,7 @@ pub use clock::time_in_plugins;
 pub use collation::{AddedColumn, Collation, Collator, ColumnData, Sample, batch_on_device};
 pub use fault::Fault;
 pub use instances::{
-    Description, EvaluatorInstance, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, Phase,
+    DecoderInstance, Description, EvaluatorInstance, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, Phase,
     hugging_face_settings,
 };
 pub use items::{BatchItem, ItemColumn, ItemValue, Items, ItemsSoFar};

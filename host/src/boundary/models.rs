@@ -8,9 +8,10 @@ use super::batch::listed;
 use super::call::Auxiliary;
 use super::frame::{self, Frame};
 use super::guard;
-use super::instances::ModelInstance;
+use super::instances::{HeadInstance, ModelInstance};
 use super::loss;
 use super::object::{self, Content, Object};
+use super::scope::Scope;
 use super::weights::scope_of;
 use crate::error::{Error, Result};
 
@@ -46,9 +47,23 @@ unsafe extern "C" fn head(scope: Handle, model: Handle, kind: Bytes, size: u64, 
             let model = model_of(guard::object("the model", model)?)?;
             let kind = guard::text("the kind of a head", kind)?;
             scope.check_open(&format!("a head `{kind}`"))?;
-            Ok(Some(Object::new(Content::Head(model.head(scope, kind, size)?))))
+            let head = if scope.lends() { lent(model, kind, size, scope)? } else { model.head(scope, kind, size)? };
+            Ok(Some(Object::new(Content::Head(head))))
         })
     }
+}
+
+/// A head that was made for somebody else.
+fn lent(model: &Arc<ModelInstance>, kind: &str, size: u64, scope: &Scope) -> Result<Arc<HeadInstance>> {
+    let found = model.heads(kind).into_iter().find(|head| size == 0 || head.size() == size);
+    found.ok_or_else(|| {
+        let text = format!(
+            "{} needs a head `{kind}` of the model `{}`, and no objective trained one",
+            scope.asker(),
+            model.role()
+        );
+        Error::new("config/head", text).with_help("take a run whose objective predicts that")
+    })
 }
 
 unsafe extern "C" fn forward(model: Handle, call: *const ModelCall) -> Handle {

@@ -54,6 +54,7 @@ tables! {
     Gradients GRADIENTS;
     Figures FIGURES;
     Evaluator EVALUATOR;
+    Decoder DECODER;
     Model MODEL;
     Decode DECODE;
     Axes AXES;

@@ -143,6 +143,8 @@ pub struct Scope {
     path: String,
     asker: Arc<str>,
     open: Arc<AtomicBool>,
+    /// Whether it lends what is there already and makes nothing.
+    lends: bool,
 }
 
 impl Scope {
@@ -154,7 +156,20 @@ impl Scope {
             path: path.to_owned(),
             asker: asker.into(),
             open: Arc::new(AtomicBool::new(true)),
+            lends: false,
         }
+    }
+
+    /// A scope for who uses trained models: it lends the heads that were made for others, and makes no weights.
+    #[must_use]
+    pub fn lending(context: &Arc<Context>, asker: &str) -> Self {
+        Self { lends: true, ..Self::new(context, "", asker) }
+    }
+
+    /// Whether it lends what is there already and makes nothing.
+    #[must_use]
+    pub fn lends(&self) -> bool {
+        self.lends
     }
 
     /// What it is made from.
@@ -190,6 +205,16 @@ impl Scope {
     /// The instance is made: no more weights from here.
     pub fn close(&self) {
         self.open.store(false, Ordering::Release);
+    }
+
+    /// # Errors
+    /// When nothing is made here.
+    pub(super) fn check_makes(&self, what: &str) -> Result<()> {
+        if !self.lends {
+            return Ok(());
+        }
+        let text = format!("{} asks for {what} of its own, which nobody would train", self.asker);
+        Err(Error::new("plugin/scope", text).with_help("use the models and heads of the run"))
     }
 
     /// # Errors

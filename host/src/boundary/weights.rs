@@ -62,6 +62,7 @@ unsafe fn request<'a>(scope: Handle, request: *const WeightRequest, what: &str) 
         return Err(Error::new("plugin/name", format!("a {what} of {} has an empty name", scope.asker())));
     }
     scope.check_open(&format!("the {what} `{name}`"))?;
+    scope.check_makes(&format!("a {what} `{name}`"))?;
     Ok(Request { scope, name: scope.name(name), shape, axes, init: initial(raw)?, raw })
 }
 

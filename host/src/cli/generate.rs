@@ -17,16 +17,25 @@ use crate::models::{Opened, Pick, Stored};
 pub(crate) struct GenerateArguments {
     /// The run folder or model folder.
     #[arg(value_name = "MODEL")]
-    run: PathBuf,
+    pub(super) run: PathBuf,
+    /// Settings of the decoder of --decoder.
+    #[arg(value_name = "KEY=VALUE", requires = "decoder")]
+    pub(super) settings: Vec<String>,
+    /// Let the decoder of this plugin make the tokens.
+    #[arg(long, value_name = "PLUGIN")]
+    pub(super) decoder: Option<String>,
+    /// Sequences for each prompt, with --decoder.
+    #[arg(long, value_name = "K", default_value_t = 1, requires = "decoder")]
+    pub(super) samples: usize,
     /// The text to continue; empty, or left out, begins from the begin token. May be given several times.
     #[arg(long, value_name = "TEXT")]
-    prompt: Vec<String>,
+    pub(super) prompt: Vec<String>,
     /// Prompts as token ids: a file with a line {"input_ids": [...]} for each.
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
-    prompt_ids: Option<PathBuf>,
-    /// At most so many new tokens.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    tokens: usize,
+    pub(super) prompt_ids: Option<PathBuf>,
+    /// At most so many new tokens; with --decoder exactly so many.
+    #[arg(long, alias = "length", value_name = "N", default_value_t = 64)]
+    pub(super) tokens: usize,
     /// Draw from softmax(logits / temperature); 0 takes the likeliest token.
     #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
     temperature: f64,
@@ -48,25 +57,25 @@ pub(crate) struct GenerateArguments {
     length_penalty: f64,
     /// The seed of the draws.
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(super) seed: u64,
     /// Go on after the end token.
     #[arg(long)]
     ignore_end: bool,
     /// Prompts that are decoded together.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    batch: u32,
+    pub(super) batch: u32,
     /// The type in which weights are read; half precision halves what each token has to read. Left out: as trained.
     #[arg(long, value_enum)]
     precision: Option<Precision>,
     /// The role of the model, where several could generate.
     #[arg(long)]
-    role: Option<String>,
+    pub(super) role: Option<String>,
     /// A checkpoint of the run: `last`, `best`, or a folder name under `checkpoints`.
     #[arg(long, default_value = "last")]
-    checkpoint: String,
+    pub(super) checkpoint: String,
     /// Of a run that keeps averages of its weights, take the weights themselves.
     #[arg(long)]
-    no_averages: bool,
+    pub(super) no_averages: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -80,6 +89,9 @@ enum Precision {
 }
 
 pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outcome> {
+    if let Some(decoder) = &arguments.decoder {
+        return super::generate_with::run(common, arguments, decoder);
+    }
     let sampling = if arguments.greedy {
         Sampling::Greedy
     } else {
@@ -101,19 +113,7 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
     };
     let decoder = Decoder::of_opened(&opened, reading)?;
     let vocabulary = opened.vocabulary()?;
-    let tokenizer = match given {
-        // Ids need no tokenizer: without one, ids are all that comes out.
-        Some(_) if opened.stored.tokenizer.is_none() => None,
-        _ => Some(opened.tokenizer()?),
-    };
-    let prompts = match (given, &tokenizer) {
-        (Some(ids), _) => known_ids(vocabulary.size, ids)?,
-        (None, Some(tokenizer)) if arguments.prompt.is_empty() => vec![encoded(&opened, tokenizer, "")?],
-        (None, Some(tokenizer)) => {
-            arguments.prompt.iter().map(|text| encoded(&opened, tokenizer, text)).collect::<Result<_>>()?
-        }
-        (None, None) => Vec::new(),
-    };
+    let (tokenizer, prompts) = prompts(&opened, arguments, given)?;
     let limits = Limits {
         tokens: arguments.tokens,
         end: vocabulary.end.filter(|_| !arguments.ignore_end),
@@ -223,7 +223,30 @@ fn encoded(opened: &Opened, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32
     Ok(ids)
 }
 
-fn prompt_ids(file: &Path) -> Result<Vec<Vec<u32>>> {
+/// The tokenizer, and the prompts as ids: those given, or the texts of the command line.
+pub(super) fn prompts(
+    opened: &Opened,
+    arguments: &GenerateArguments,
+    given: Option<Vec<Vec<u32>>>,
+) -> Result<(Option<Tokenizer>, Vec<Vec<u32>>)> {
+    let vocabulary = opened.vocabulary()?;
+    let tokenizer = match given {
+        // Ids need no tokenizer: without one, ids are all that comes out.
+        Some(_) if opened.stored.tokenizer.is_none() => None,
+        _ => Some(opened.tokenizer()?),
+    };
+    let prompts = match (given, &tokenizer) {
+        (Some(ids), _) => known_ids(vocabulary.size, ids)?,
+        (None, Some(tokenizer)) if arguments.prompt.is_empty() => vec![encoded(opened, tokenizer, "")?],
+        (None, Some(tokenizer)) => {
+            arguments.prompt.iter().map(|text| encoded(opened, tokenizer, text)).collect::<Result<_>>()?
+        }
+        (None, None) => Vec::new(),
+    };
+    Ok((tokenizer, prompts))
+}
+
+pub(super) fn prompt_ids(file: &Path) -> Result<Vec<Vec<u32>>> {
     let text = std::fs::read_to_string(file).map_err(|error| Error::file(file, &error))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let prompt = |(index, line): (usize, &str)| {

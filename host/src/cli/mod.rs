@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod features;
 mod generate;
+mod generate_with;
 mod import;
 mod measured;
 mod plugins;
@@ -77,7 +78,7 @@ enum Command {
     Run(run::RunArguments),
     /// Evaluate a run's checkpoint on its held-out data, or with an evaluator; fill gaps in sentences.
     Eval(eval::EvalArguments),
-    /// Continue texts with the causal model of a run or model folder.
+    /// Continue texts with the causal model of a run or model folder, or let a plugin's decoder make them.
     Generate(generate::GenerateArguments),
     /// Make a model folder out of a Hugging Face folder, with a report of every key.
     Import(import::ImportArguments),

@@ -238,6 +238,7 @@ fn meaning(interface: &str) -> &str {
         name::GRADIENTS => "gradients",
         name::FIGURES => "figures",
         name::EVALUATOR => "evaluator",
+        name::DECODER => "decoder",
         name::MODEL => "model family",
         name::DECODE => "decoding",
         name::AXES => "axes",

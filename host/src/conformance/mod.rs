@@ -1,13 +1,14 @@
 //! Conformance: what every plugin has to hold, checked on any plugin without its help.
 //!
 //! Everything runs in f64 at a tiny size on samples made here, each a text, a picture and a sound at once, so that a difference that is not rounding shows. An objective
-//! gets the family `transformer` (or another) for all roles that it asks for; a family is run as an encoder. Each check
+//! gets the family `transformer` (or another) for all roles that it asks for, and so does a decoder; a family is run as an encoder. Each check
 //! answers in words. A plugin may declare an exemption with a reason in its manifest; the reason is shown then.
 //!
 //! Finite differences hold the outcomes of `round`, comparisons, sorting and `stop_gradient` at the base point, so that a
 //! straight-through gradient written out with `stop_gradient` passes. One given with `custom` has to declare an exemption.
 
 mod batches;
+mod decoder;
 mod draws;
 mod evaluator;
 mod family;
@@ -62,10 +63,13 @@ pub fn check(catalogue: &Catalogue, name: &str, options: &Options) -> Result<Rep
     if provides(&found, name::MODEL) {
         family::check(&found, options, &mut report)?;
     }
+    if provides(&found, name::DECODER) {
+        decoder::check(catalogue, &found, options, &mut report)?;
+    }
     if report.findings.is_empty() {
         return Err(Error::new(
             "plugin/nothing-to-check",
-            format!("plugin `{name}` provides neither an objective nor an evaluator nor a model"),
+            format!("plugin `{name}` provides neither an objective nor an evaluator nor a model nor a decoder"),
         )
         .with_help("see what it provides with `lacuna plugins info`"));
     }

@@ -1,11 +1,17 @@
-//! Decoding: texts continued by a causal model or answered by an encoder–decoder, one token at a time.
+//! Decoding: texts continued by a causal model or answered by an encoder–decoder, one token at a time, or made by the
+//! decoder of a plugin.
 
 mod beam;
 mod decoder;
+mod entropy;
 mod generate;
+mod plugin;
 mod sampling;
 
 pub use beam::{Beams, search};
 pub use decoder::{Decoder, Reading};
+pub use entropy::{Entropy, entropy};
 pub use generate::{Ended, Generated, Limits, Times, Written, generate};
+pub use plugin::{DecodeRequest, Decoded, Trained, decode, plugin_decoder};
+pub(crate) use plugin::prompts_object;
 pub use sampling::{Sampler, Sampling};

@@ -41,6 +41,8 @@ pub mod name {
     pub const FIGURES: &str = "lacuna.objective.figures/0";
     /// [`super::Evaluator`], by a plugin.
     pub const EVALUATOR: &str = "lacuna.evaluator/0";
+    /// [`super::Decoder`], by a plugin.
+    pub const DECODER: &str = "lacuna.decoder/0";
     /// [`super::Model`], by a plugin.
     pub const MODEL: &str = "lacuna.model/0";
     /// [`super::Decode`], by a plugin.
@@ -534,6 +536,31 @@ pub struct Evaluator {
         held_out: *const Items,
         figures: Handle,
     ) -> Handle,
+}
+
+/// One call of [`Decoder::decode`].
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct DecoderCall {
+    /// A batch: `text.tokens` and `text.layout` of the prompts, which may be empty, and `sequences`, `u32` `[b]`: what the
+    /// draws of each go by.
+    pub prompts: Handle,
+    /// New tokens of each sequence.
+    pub length: u64,
+    /// A batch that takes the new tokens: `tokens`, `u32` `[m]`, one sequence after the other, and `lengths`, `u32` `[b]`.
+    pub outputs: Handle,
+}
+
+/// A rule that makes sequences with the models of a run.
+#[repr(C)]
+#[derive(Clone, Copy, StableAbi)]
+pub struct Decoder {
+    /// Makes an instance from checked settings (a JSON object). The scope lends models and heads of the run.
+    pub create: unsafe extern "C" fn(scope: Handle, settings: Bytes, instance: *mut *mut u8) -> Handle,
+    /// Frees it.
+    pub destroy: unsafe extern "C" fn(instance: *mut u8),
+    /// Continues prompts, without gradients.
+    pub decode: unsafe extern "C" fn(instance: *const u8, call: *const DecoderCall) -> Handle,
 }
 
 /// A request for a head.

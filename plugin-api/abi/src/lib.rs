@@ -30,7 +30,7 @@ pub mod op;
 
 pub use handle::{Attribute, Bytes, Handle, Place, attribute, code, dtype, init, kind};
 pub use interfaces::{
-    Axes, Batches, Collate, CollateCall, Column, Couple, CustomCall, Decode, Errors, Evaluate, EvaluateCall, Evaluator,
+    Axes, Batches, Collate, CollateCall, Column, Couple, CustomCall, Decode, Decoder, DecoderCall, Errors, Evaluate, EvaluateCall, Evaluator,
     Experience, Figures, Gradients, HeadCall, HuggingFace, ItemColumn, Items, Logs, LossCall, Model, ModelCall, Models,
     NamedHandle, Objective, Phases, States, Tensors, WeightRequest, Weights, Work, name,
 };

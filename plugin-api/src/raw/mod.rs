@@ -9,6 +9,7 @@
 pub(crate) mod batches;
 pub(crate) mod borrow;
 pub(crate) mod calls;
+mod decoders;
 pub(crate) mod errors;
 mod evaluators;
 pub(crate) mod export;
@@ -24,6 +25,7 @@ pub(crate) mod states;
 pub(crate) mod values;
 pub(crate) mod weights;
 
+pub use decoders::Decoder;
 pub use evaluators::{Evaluator, Figures};
 pub use export::{Entry, Exported, open, query};
 pub use families::{Axes, Decode, HuggingFace, Model};

@@ -33,6 +33,12 @@ impl HeadInstance {
         &self.kind
     }
 
+    /// Classes or values; 0 where the kind has no size.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Logits `[n, size]` of `hidden` `[n, width]`, which listeners at the site `heads.KIND` see first.
     ///
     /// # Errors

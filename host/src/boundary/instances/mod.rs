@@ -1,5 +1,6 @@
 //! Instances of plugins, safe to call: frames pushed, faults taken, results checked.
 
+mod decoder;
 mod decoding;
 mod evaluator;
 mod head;
@@ -8,6 +9,7 @@ mod model;
 mod objective;
 mod phases;
 
+pub use decoder::DecoderInstance;
 pub use evaluator::EvaluatorInstance;
 pub use head::HeadInstance;
 pub use hugging_face::hugging_face_settings;

@@ -10,7 +10,7 @@ use super::head::HeadInstance;
 use super::{Instance, called, called_for, callee, text_of};
 use crate::boundary::batch::Batch;
 use crate::boundary::call::{Call, CallOptions, Thread};
-use crate::boundary::frame::Callee;
+use crate::boundary::frame::{self, Callee};
 use crate::boundary::guard;
 use crate::boundary::object::{self, Content, Object, TensorState};
 use crate::boundary::provider::{self, Provider};
@@ -242,6 +242,9 @@ impl ModelInstance {
                     format!("the input `{name}` of the model `{}` is {found:?}, its layout has {rows} rows", self.role);
                 return Err(Error::new("tensor/shape", text).with_help("give the layout that the rows belong to"));
             }
+        }
+        if frame::top().is_none_or(|caller| caller.callee().role.is_empty()) {
+            call.count_pass();
         }
         called(&self.callee, function, call, work)?;
         let hidden = outputs.get("hidden").ok_or_else(|| self.lacks("hidden"))?;
