@@ -85,7 +85,9 @@ impl Made {
     fn same_seed(&self) -> Outcome {
         let (first, second) = (self.decode(&PROMPTS, SEED)?.0, self.decode(&PROMPTS, SEED)?.0);
         if first != second {
-            return Ok(Err(format!("seed {SEED} gave {first:?} and then {second:?}; draw from the host's streams only")));
+            return Ok(Err(format!(
+                "seed {SEED} gave {first:?} and then {second:?}; draw from the host's streams only"
+            )));
         }
         let other = self.decode(&PROMPTS, SEED + 1)?.0 == first;
         Ok(Ok(format!("the same tokens twice; another seed gives {} ones", if other { "the same" } else { "other" })))

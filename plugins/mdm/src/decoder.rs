@@ -44,12 +44,18 @@ impl Decoder for Denoiser {
     fn new(settings: DecoderSettings, scope: &Scope) -> Result<Self> {
         let (steps_at_will, is_ancestral) = (settings.sampler != "first-hitting", settings.sampler == "ancestral");
         if settings.steps.is_some() && !steps_at_will {
-            return Err(Error::setting("steps", "has no meaning for `first-hitting`: it takes one step for each token")
-                .help("leave it out, or take `sampler = parallel`"));
+            return Err(Error::setting(
+                "steps",
+                "has no meaning for `first-hitting`: it takes one step for each token",
+            )
+            .help("leave it out, or take `sampler = parallel`"));
         }
         if is_ancestral && settings.temperature != 1.0 {
-            return Err(Error::setting("temperature", "must be 1 for `ancestral`, whose one draw is for token and time")
-                .help("leave it out, or take another sampler"));
+            return Err(Error::setting(
+                "temperature",
+                "must be 1 for `ancestral`, whose one draw is for token and time",
+            )
+            .help("leave it out, or take another sampler"));
         }
         let single = settings.precision == "f32";
         let plain = if single { Numbers::SINGLE } else { Numbers::DOUBLE };
@@ -102,7 +108,9 @@ impl Denoiser {
     fn check_length(&self, prompt: usize, length: usize) -> Result<()> {
         match self.maximum_length {
             Some(maximum) if prompt + length > maximum => {
-                let text = format!("a prompt of {prompt} tokens and {length} new ones are more than the {maximum} positions of the model");
+                let text = format!(
+                    "a prompt of {prompt} tokens and {length} new ones are more than the {maximum} positions of the model"
+                );
                 Err(Error::data(text).help("ask for fewer, or shorten the prompt"))
             }
             _ => Ok(()),

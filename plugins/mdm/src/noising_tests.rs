@@ -88,7 +88,7 @@ fn one_over_t(nll: &impl Fn(usize, u32) -> f64) -> f64 {
     let mut total = 0.0;
     for (index, node) in [0.0, 0.538_469_310_105_683_1, 0.906_179_845_938_664].into_iter().enumerate() {
         for sign in if index == 0 { vec![1.0] } else { vec![1.0, -1.0] } {
-            let time = 0.5 + 0.5 * sign * node;
+            let time: f64 = 0.5 + 0.5 * sign * node;
             let mut inside = 0.0;
             for set in 1_u32..1 << N {
                 let k = set.count_ones() as i32;

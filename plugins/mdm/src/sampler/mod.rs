@@ -109,7 +109,8 @@ impl<'a> Sequence<'a> {
 pub fn write(rule: &Rule, numbers: Numbers, network: &mut dyn Network, sequences: &mut [Sequence<'_>]) -> Result<()> {
     let longest = sequences.iter().map(Sequence::hidden).max().unwrap_or(0);
     for step in 0..rule.steps(longest) {
-        let plans = sequences.iter_mut().map(|sequence| rule.plan(step, longest, sequence)).collect::<Result<Vec<_>>>()?;
+        let plans =
+            sequences.iter_mut().map(|sequence| rule.plan(step, longest, sequence)).collect::<Result<Vec<_>>>()?;
         let asked: Vec<usize> = (0..sequences.len())
             .filter(|&number| plans[number].needs_network() && sequences[number].probabilities.is_empty())
             .collect();
