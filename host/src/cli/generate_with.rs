@@ -38,9 +38,8 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments, plugin: &str) 
     let prompt_of = |number: usize| &prompts[number / samples];
     let calls: u64 = network_calls.iter().sum();
     if common.json {
-        let text = |tokens: &Vec<u32>| {
-            tokenizer.as_ref().map(|tokenizer| Ok(tokenizer.decode(tokens, true)?)).transpose()
-        };
+        let text =
+            |tokens: &Vec<u32>| tokenizer.as_ref().map(|tokenizer| Ok(tokenizer.decode(tokens, true)?)).transpose();
         let texts = sequences.iter().map(text).collect::<Result<Vec<Option<String>>>>()?;
         print_json(&json!({
             "run": arguments.run,
