@@ -10,22 +10,22 @@ use crate::sampler::{Draws, Network, Numbers, Question, Rule, Sequence, guidance
 pub struct DecoderSettings {
     /// Which hidden tokens are filled when.
     #[setting(default = "first-hitting", choices = ["first-hitting", "parallel", "ancestral", "origin", "greedy"])]
-    sampler: String,
+    pub(crate) sampler: String,
     /// Steps; left out, as many as there are new tokens. `first-hitting` always takes that many.
     #[setting(range = 1..=1_000_000)]
-    steps: Option<usize>,
+    pub(crate) steps: Option<usize>,
     /// Power of the noise of token draws; 0 takes the likeliest token. `ancestral` knows 1 alone.
     #[setting(default = 1.0, range = 0.0..=10.0)]
-    temperature: f64,
+    pub(crate) temperature: f64,
     /// Numbers that tokens are drawn in.
     #[setting(default = "f64", choices = ["f32", "f64"])]
-    precision: String,
+    pub(crate) precision: String,
     /// Bits of a uniform number, left out 24 in f32 and 53 in f64: fewer show what a coarse grid does.
     #[setting(range = 4..=53)]
-    uniform_bits: Option<u32>,
+    pub(crate) uniform_bits: Option<u32>,
     /// Weight w of guidance: logits u + (1 + w)(c − u), u without the prompt. 0 does without the second pass.
     #[setting(default = 0.0, range = 0.0..=20.0)]
-    guidance: f64,
+    pub(crate) guidance: f64,
 }
 
 /// The decoder.
@@ -78,22 +78,53 @@ impl Decoder for Denoiser {
         let tokens = prompts.tensor("text.tokens")?.to_vec::<u32>()?;
         let lengths = prompts.layout("text")?.lengths().to_vec::<u32>()?;
         let numbers = prompts.tensor("sequences")?.to_vec::<u32>()?;
-        let mut draws: Vec<HostDraws> = numbers.iter().map(|&number| HostDraws::of(number)).collect();
-        let (mut sequences, mut first) = (Vec::with_capacity(lengths.len()), 0);
-        for (prompt, draws) in lengths.iter().zip(&mut draws) {
-            let prompt = &tokens[first..first + *prompt as usize];
-            self.check_length(prompt.len(), length)?;
-            sequences.push(Sequence::new(prompt, length, self.mask, draws));
-            first += prompt.len();
+        let (mut beginnings, mut first) = (Vec::with_capacity(lengths.len()), 0);
+        for length in lengths {
+            beginnings.push(tokens[first..first + length as usize].to_vec());
+            first += length as usize;
         }
-        let prompts = lengths.iter().map(|&length| length as usize).collect();
-        write(&self.rule(length), self.numbers, &mut Asked { decoder: self, prompts }, &mut sequences)?;
-        let new = |sequence: &Sequence<'_>| sequence.tokens[sequence.tokens.len() - length..].to_vec();
-        Ok(sequences.iter().map(new).collect())
+        Ok(self.continued(&beginnings, &numbers, length)?.0)
     }
 }
 
 impl Denoiser {
+    /// New tokens behind each prompt, and how often the network was asked. The draws of a sequence go by its number.
+    pub(crate) fn continued(
+        &self,
+        prompts: &[Vec<u32>],
+        numbers: &[u32],
+        length: usize,
+    ) -> Result<(Vec<Vec<u32>>, usize)> {
+        let mut draws: Vec<HostDraws> = numbers.iter().map(|&number| HostDraws::of(number)).collect();
+        let mut sequences = Vec::with_capacity(prompts.len());
+        for (prompt, draws) in prompts.iter().zip(&mut draws) {
+            self.check_length(prompt.len(), length)?;
+            sequences.push(Sequence::new(prompt, length, self.mask, draws));
+        }
+        let calls = self.write(&self.rule(length), prompts.iter().map(Vec::len).collect(), &mut sequences)?;
+        let new = |sequence: &Sequence<'_>| sequence.tokens[sequence.tokens.len() - length..].to_vec();
+        Ok((sequences.iter().map(new).collect(), calls))
+    }
+
+    /// The tokens with those at hidden positions filled, one at a time, the most confident first.
+    pub(crate) fn filled(&self, texts: &[(Vec<u32>, Vec<usize>)]) -> Result<Vec<Vec<u32>>> {
+        let mut draws: Vec<HostDraws> = texts.iter().map(|_| HostDraws::of(0)).collect();
+        let longest = texts.iter().map(|(_, hidden)| hidden.len()).max().unwrap_or(0);
+        let mut sequences: Vec<Sequence> = texts
+            .iter()
+            .zip(&mut draws)
+            .map(|((tokens, hidden), draws)| Sequence::with_hidden(tokens, hidden, self.mask, draws))
+            .collect();
+        self.write(&Rule::OneByOne { steps: longest }, vec![0; texts.len()], &mut sequences)?;
+        Ok(sequences.into_iter().map(|sequence| sequence.tokens).collect())
+    }
+
+    fn write(&self, rule: &Rule, prompts: Vec<usize>, sequences: &mut [Sequence<'_>]) -> Result<usize> {
+        let mut network = Asked { decoder: self, prompts, calls: 0 };
+        write(rule, self.numbers, &mut network, sequences)?;
+        Ok(network.calls)
+    }
+
     fn rule(&self, length: usize) -> Rule {
         let (temperature, steps) = (self.settings.temperature, self.settings.steps.unwrap_or(length));
         match self.settings.sampler.as_str() {
@@ -130,6 +161,7 @@ impl Denoiser {
 struct Asked<'a> {
     decoder: &'a Denoiser,
     prompts: Vec<usize>,
+    calls: usize,
 }
 
 impl Network for Asked<'_> {
@@ -141,10 +173,12 @@ impl Network for Asked<'_> {
             lengths.push(question.tokens.len() as u32);
         }
         let (mut logits, width) = self.decoder.logits(&tokens, &lengths, &rows)?;
+        self.calls += 1;
         let (weight, mask) = (self.decoder.settings.guidance, self.decoder.mask);
         if weight > 0.0 && self.prompts.iter().any(|&length| length > 0) {
             self.hide_prompts(questions, &mut tokens);
             let (without, _) = self.decoder.logits(&tokens, &lengths, &rows)?;
+            self.calls += 1;
             logits = guidance::guided(&logits, &without, weight);
         }
         guidance::softmax(&mut logits, width, mask);

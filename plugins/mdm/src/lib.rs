@@ -5,6 +5,7 @@
 //! hidden. What is drawn for a token is drawn in double precision, since coarse uniform numbers starve rare tokens.
 
 mod decoder;
+mod evaluator;
 pub mod noising;
 mod objective;
 pub mod sampler;
@@ -12,9 +13,10 @@ pub mod sampler;
 use plugin_api::prelude::*;
 
 pub use decoder::{DecoderSettings, Denoiser};
+pub use evaluator::{Measure, MeasureSettings};
 pub use objective::{Mdm, MdmSettings};
 
 export_plugin! {
     name: "mdm",
-    provides: [Objective<Mdm>, Collate<Mdm>, Evaluate<Mdm>, Decoder<Denoiser>]
+    provides: [Objective<Mdm>, Collate<Mdm>, Evaluate<Mdm>, Decoder<Denoiser>, Evaluator<Measure>]
 }

@@ -58,8 +58,15 @@ impl<'a> Sequence<'a> {
     pub fn new(prompt: &[u32], length: usize, mask: u32, draws: &'a mut dyn Draws) -> Self {
         let mut tokens = prompt.to_vec();
         tokens.resize(prompt.len() + length, mask);
-        let hidden = (prompt.len()..tokens.len()).collect();
-        Self { tokens, hidden, probabilities: Vec::new(), time: 1.0, draws }
+        let hidden: Vec<usize> = (prompt.len()..tokens.len()).collect();
+        Self::with_hidden(&tokens, &hidden, mask, draws)
+    }
+
+    /// A text of which the tokens at the positions `hidden`, ascending, are to be filled.
+    pub fn with_hidden(text: &[u32], hidden: &[usize], mask: u32, draws: &'a mut dyn Draws) -> Self {
+        let mut tokens = text.to_vec();
+        hidden.iter().for_each(|&position| tokens[position] = mask);
+        Self { tokens, hidden: hidden.to_vec(), probabilities: Vec::new(), time: 1.0, draws }
     }
 
     /// How many tokens are hidden.

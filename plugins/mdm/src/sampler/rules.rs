@@ -44,6 +44,11 @@ pub enum Rule {
         /// As above.
         temperature: f64,
     },
+    /// The likeliest token of the most confident position, one at a time.
+    OneByOne {
+        /// At least as many as there are hidden tokens.
+        steps: usize,
+    },
 }
 
 /// What a step does to one sequence.
@@ -65,7 +70,10 @@ impl Rule {
         match *self {
             Self::FirstHitting { .. } => hidden,
             Self::Parallel { steps, .. } => steps.min(hidden),
-            Self::Ancestral { steps } | Self::Origin { steps, .. } | Self::Greedy { steps, .. } => steps,
+            Self::Ancestral { steps }
+            | Self::Origin { steps, .. }
+            | Self::Greedy { steps, .. }
+            | Self::OneByOne { steps } => steps,
         }
     }
 
@@ -102,6 +110,7 @@ impl Rule {
                 let count = (hidden as f64 * (1.0 - remaining(step, steps))) as usize;
                 Plan::Confident(if step + 1 == steps { hidden } else { count }, temperature)
             }
+            Self::OneByOne { .. } => Plan::Confident(1, 0.0),
         })
     }
 }

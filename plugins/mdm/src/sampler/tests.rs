@@ -261,6 +261,15 @@ fn greedy_fills_the_most_confident_first() {
 }
 
 #[test]
+fn gaps_are_filled_one_by_one_where_they_are() {
+    let mut draws = Lcg(0);
+    let mut sequence = Sequence::with_hidden(&[1, 0, 1, 0], &[1, 3], 2, &mut draws);
+    assert_eq!(sequence.tokens, [1, 2, 1, 2]);
+    write(&Rule::OneByOne { steps: 2 }, Numbers::DOUBLE, &mut Sure, std::slice::from_mut(&mut sequence)).unwrap();
+    assert_eq!(sequence.tokens, [1, 0, 1, 0]);
+}
+
+#[test]
 fn guidance_weighs_the_prompt_against_its_absence() {
     let near = |found: &[f32], expected: [f32; 2]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
     assert!(near(&guidance::guided(&[1.0, 0.0], &[0.0, 1.0], 0.6), [1.6, -0.6]));
