@@ -12,4 +12,24 @@ fn conforms() {
     assert_conforms_with("transformer", &decoder.iter().map(String::as_str).collect::<Vec<_>>());
     assert_conforms_with("transformer", &["model.positions=alibi", "model.bias=false", "model.tied_head=false"]);
     assert_conforms_with("transformer", &["model.positions=sinusoidal", "model.activation=relu"]);
+    let relative = ["positions=none", "relative_terms=[\"c2p\",\"p2c\"]", "relative_buckets=4", "relative_maximum=12"];
+    with(&relative);
+    let ltg = ["norm=plain", "pre_norm=true", "glu=true", "mlp_norm=true", "attention_gate=true", "aggregate=true"];
+    with(
+        &[&relative[..], &ltg, &["embedding_norm=true", "head_transform=true", "mlp_bias=false", "causal=true"]]
+            .concat(),
+    );
+    with(&["positions=rotary", "pre_norm=true", "first_norm=false", "window=6", "global_every=2", "bias=false"]);
+    with(&[
+        "embedding_width=12",
+        "position_offset=2",
+        "vocabulary_multiple=64",
+        "scalar_transform=true",
+        "lora_rank=2",
+    ]);
+}
+
+fn with(settings: &[&str]) {
+    let settings: Vec<String> = settings.iter().map(|setting| format!("model.{setting}")).collect();
+    assert_conforms_with("transformer", &settings.iter().map(String::as_str).collect::<Vec<_>>());
 }

@@ -40,6 +40,45 @@ fn variants() -> Vec<Vec<(&'static str, &'static str)>> {
         vec![("positions", "\"alibi\""), ("pre_norm", "true"), ("activation", "\"gelu_tanh\"")],
         vec![("positions", "\"rotary\""), ("num_key_value_heads", "2"), ("activation", "\"silu\""), ("glu", "true")],
         vec![("positions", "\"none\""), ("token_types", "2"), ("tied_head", "false"), ("pooler", "true")],
+        // DeBERTa, ModernBERT, LTG-BERT but for its sums, ELECTRA.
+        vec![
+            ("positions", "\"none\""),
+            ("relative_terms", "[\"c2p\", \"p2c\"]"),
+            ("relative_buckets", "4"),
+            ("relative_maximum", "12"),
+            ("pooler", "true"),
+            ("pooler_activation", "\"gelu\""),
+        ],
+        vec![
+            ("positions", "\"rotary\""),
+            ("pre_norm", "true"),
+            ("first_norm", "false"),
+            ("glu", "true"),
+            ("bias", "false"),
+            ("decoder_bias", "true"),
+            ("head_transform", "true"),
+            ("window", "12"),
+            ("local_rotary_base", "100.0"),
+            ("global_every", "2"),
+        ],
+        vec![
+            ("positions", "\"none\""),
+            ("relative_terms", "[\"p2c\"]"),
+            ("relative_shared", "false"),
+            ("relative_buckets", "0"),
+            ("norm", "\"plain\""),
+            ("pre_norm", "true"),
+            ("attention_gate", "true"),
+            ("mlp_norm", "true"),
+            ("glu", "true"),
+        ],
+        vec![
+            ("embedding_width", "10"),
+            ("scalar_transform", "true"),
+            ("position_offset", "2"),
+            ("vocabulary_multiple", "64"),
+            ("lora_rank", "2"),
+        ],
     ]
 }
 

@@ -79,7 +79,7 @@ fn table(settings: &TransformerSettings) -> HuggingFaceTable {
         }
     }
     let mut rows: Vec<_> = names.iter().map(|name| HuggingFaceName::new(name, format!("bert.{name}"))).collect();
-    let mut head = vec!["cls.predictions.bias".to_owned()];
+    let mut head = Vec::new();
     for part in ["dense", "LayerNorm"] {
         head.extend(["weight", "bias"].map(|kind| format!("cls.predictions.transform.{part}.{kind}")));
     }
@@ -87,6 +87,7 @@ fn table(settings: &TransformerSettings) -> HuggingFaceTable {
         head.push("cls.predictions.decoder.weight".to_owned());
     }
     rows.extend(head.into_iter().map(|name| HuggingFaceName::new(format!("tokens.{name}"), name)));
+    rows.push(HuggingFaceName::new("tokens.cls.predictions.bias", super::rows::bias(settings, "cls.predictions")));
     for kind in ["weight", "bias"] {
         if settings.pooler {
             let name = format!("pooler.dense.{kind}");
@@ -97,8 +98,7 @@ fn table(settings: &TransformerSettings) -> HuggingFaceTable {
         // Which of two sentences follows: classes too.
         rows.push(HuggingFaceName::new(&own, format!("cls.seq_relationship.{kind}")));
     }
-    let mut table = HuggingFaceTable::new("bert.", rows)
-        .copy("cls.predictions.decoder.bias", "cls.predictions.bias")
+    let mut table = super::rows::other_bias(settings, HuggingFaceTable::new("bert.", rows), "cls.predictions")
         .ignore("*embeddings.position_ids")
         .ignore("*embeddings.token_type_ids");
     if settings.token_types == 0 {

@@ -4,7 +4,7 @@
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};
 
-use super::rows::{Rows, bert_like, settings_like_bert};
+use super::rows::{Rows, bert_like, bias, other_bias, settings_like_bert};
 use super::{Architecture, Config, round_trips};
 use crate::settings::TransformerSettings;
 
@@ -119,14 +119,13 @@ fn table(settings: &TransformerSettings) -> HuggingFaceTable {
             rows.layer(&format!("tokens.cls.predictions.transform.{part}"), &format!("{theirs}.{part}"), true);
         }
     }
-    rows.one("tokens.cls.predictions.bias", "cls.predictions.bias");
+    rows.one("tokens.cls.predictions.bias", &bias(settings, "cls.predictions"));
     rows.one("tokens.cls.predictions.bias", "lm_predictions.lm_head.bias");
     if !settings.tied_head {
         rows.one("tokens.cls.predictions.decoder.weight", "cls.predictions.decoder.weight");
     }
     rows.classes(settings, "pooler.dense", "classifier", "classifier");
-    let mut table = HuggingFaceTable::new("deberta.", rows.0)
-        .copy("cls.predictions.decoder.bias", "cls.predictions.bias")
+    let mut table = other_bias(settings, HuggingFaceTable::new("deberta.", rows.0), "cls.predictions")
         .ignore("*embeddings.position_ids")
         .ignore("mask_predictions.*");
     if settings.positions != "learned" {

@@ -4,7 +4,7 @@
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};
 
-use super::rows::{Rows, bert_like, settings_like_bert};
+use super::rows::{Rows, bert_like, bias, other_bias, settings_like_bert};
 use super::{Architecture, Config, round_trips};
 use crate::settings::TransformerSettings;
 
@@ -55,7 +55,7 @@ fn table(settings: &TransformerSettings) -> HuggingFaceTable {
     rows.blocks(settings, "roberta.");
     rows.layer("tokens.cls.predictions.transform.dense", "lm_head.dense", true);
     rows.layer("tokens.cls.predictions.transform.LayerNorm", "lm_head.layer_norm", true);
-    rows.one("tokens.cls.predictions.bias", "lm_head.bias");
+    rows.one("tokens.cls.predictions.bias", &bias(settings, "lm_head"));
     if !settings.tied_head {
         rows.one("tokens.cls.predictions.decoder.weight", "lm_head.decoder.weight");
     }
@@ -64,8 +64,7 @@ fn table(settings: &TransformerSettings) -> HuggingFaceTable {
         // The bare model has a layer of the same kind.
         rows.layer("classes.pooler.dense", "roberta.pooler.dense", true);
     }
-    let mut table = HuggingFaceTable::new("roberta.", rows.0)
-        .copy("lm_head.decoder.bias", "lm_head.bias")
+    let mut table = other_bias(settings, HuggingFaceTable::new("roberta.", rows.0), "lm_head")
         .ignore("*embeddings.position_ids")
         .ignore("*embeddings.token_type_ids");
     if settings.token_types == 0 {

@@ -72,6 +72,21 @@ impl Rows {
     }
 }
 
+/// Of two biases that a token head has in their files, `bias` and `decoder.bias`, that which is used: they are one where the head is tied,
+/// else the second alone counts.
+pub(crate) fn bias(settings: &TransformerSettings, head: &str) -> String {
+    if settings.tied_head { format!("{head}.bias") } else { format!("{head}.decoder.bias") }
+}
+
+/// What becomes of the other.
+pub(crate) fn other_bias(settings: &TransformerSettings, table: HuggingFaceTable, head: &str) -> HuggingFaceTable {
+    if settings.tied_head {
+        table.copy(format!("{head}.decoder.bias"), format!("{head}.bias"))
+    } else {
+        table.ignore(format!("{head}.bias"))
+    }
+}
+
 /// Settings that BERT and those that follow it share in their `config.json`.
 pub(crate) fn bert_like(settings: &TransformerSettings) -> plugin_api::Json {
     plugin_api::json!({

@@ -31,24 +31,40 @@ impl Published {
         }
     }
 
-    /// The settings that the family reads out of its `config.json`.
+    /// The settings that the family reads out of its `config.json`, or that stand there.
     pub(crate) fn settings(&self) -> Json {
+        if let Some(settings) = self.config.get("settings") {
+            return settings.clone();
+        }
         Transformer::settings_of(&self.config).unwrap().expect("a known architecture")
     }
 
     /// The model with its weights, of which each is in the file, and each key of the file used or known; and its head.
     pub(crate) fn build(&self) -> (Built, Arc<HeadInstance>) {
+        self.build_with(&[], "tokens", 0)
+    }
+
+    /// The same with other settings, and a head of another kind and size.
+    pub(crate) fn build_with(&self, changes: &[(&str, Json)], kind: &str, size: u64) -> (Built, Arc<HeadInstance>) {
         let vocabulary = self.config["vocab_size"].as_u64().unwrap() as usize;
-        let built = build(vocabulary, &self.settings().to_string()).unwrap();
-        let head = built.model.head(&Scope::new(&built.context, "objective", "the test"), "tokens", 0).unwrap();
+        let mut settings = self.settings();
+        for (name, value) in changes {
+            settings[*name] = value.clone();
+        }
+        let built = build(vocabulary, &settings.to_string()).unwrap();
+        let head = built.model.head(&Scope::new(&built.context, "objective", "the test"), kind, size).unwrap();
+        let of_head = format!("{kind}.");
         let table: Json = serde_json::from_str(&built.model.hugging_face().unwrap().unwrap()).unwrap();
         let mut used = BTreeSet::new();
         for weight in built.context.weights.all() {
-            let own = match (weight.name().strip_prefix("encoder."), weight.name().find("tokens.")) {
+            let own = match (weight.name().strip_prefix("encoder."), weight.name().find(&of_head)) {
                 (Some(name), _) => name,
                 (None, Some(start)) => &weight.name()[start..],
                 (None, None) => panic!("a weight of nobody: {}", weight.name()),
             };
+            if own.contains(".lora_") {
+                continue;
+            }
             weight.set_value(&self.found(own, &table, &mut used)).unwrap();
         }
         let known = |key: &String| {
@@ -68,6 +84,10 @@ impl Published {
     fn found(&self, own: &str, table: &Json, used: &mut BTreeSet<String>) -> Value {
         let number = |split: &Json, key: &str| split[key].as_u64().unwrap() as usize;
         let mut parts: Vec<(usize, Value)> = Vec::new();
+        if self.config.get("settings").is_some() {
+            used.insert(own.to_owned());
+            return self.weights.get(own).unwrap_or_else(|| panic!("the file has no {own}")).clone();
+        }
         for row in table["names"].as_array().unwrap().iter().filter(|row| row["own"] == own) {
             let name = row["theirs"].as_str().unwrap().to_owned();
             let Some(value) = self.weights.get(&name) else { continue };
