@@ -1,9 +1,9 @@
 //! Weights that a role begins with, from a run, a model folder or a file: strictly, nothing missing and nothing left over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use compute::weights::{Saved, Weights};
+use compute::weights::{Saved, View, Weights};
 use experiment::{Experiment, Model};
 
 use crate::error::{Error, Result};
@@ -38,6 +38,16 @@ pub(super) fn load_weights(experiment: &Experiment, weights: &Weights, heads: He
     super::shared::differences(weights, loaded)
 }
 
+/// The names of the weights that are low-rank changes of others.
+fn low_rank_changes(weights: &Weights) -> BTreeSet<String> {
+    let views = weights.all().into_iter().flat_map(|weight| weight.views());
+    let changes = views.filter_map(|view| match view {
+        View::LowRank { up, down, .. } => Some([up.name().to_owned(), down.name().to_owned()]),
+        _ => None,
+    });
+    changes.flatten().collect()
+}
+
 fn load_role(model: &Model, path: &Path, weights: &Weights, heads: Heads) -> Result<()> {
     let pick = Pick { role: model.weights_role.clone(), averaged: model.weights_averaged, ..Pick::default() };
     let tensors = ModelTensors::read(path, &model.role, &pick)?;
@@ -52,10 +62,12 @@ fn load_role(model: &Model, path: &Path, weights: &Weights, heads: Heads) -> Res
         }
     }
     let (mut missing, mut anew) = (Vec::new(), Vec::new());
+    let changes = low_rank_changes(weights);
     for weight in weights.owners() {
         let name = weight.name().to_owned();
         if name.starts_with(&below) {
-            if !state.contains_key(&name) {
+            // What is to be changed may be from before it had a change, which then begins as none.
+            if !state.contains_key(&name) && !changes.contains(&name) {
                 missing.push(name);
             }
         } else if below_head(&name, &model.role).is_some() {

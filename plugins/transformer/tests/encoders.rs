@@ -182,6 +182,13 @@ fn settings_of_no_architecture_have_no_config() {
 }
 
 #[test]
+fn low_rank_changes_have_no_config() {
+    let (built, _) = Published::read("bert-a").build_with(&[("lora_rank", json!(2))], "tokens", 0);
+    let error = built.model.hugging_face_config().unwrap_err();
+    assert_eq!(error.text, "low-rank changes have no place in a published folder");
+}
+
+#[test]
 fn what_a_config_asks_for_in_vain_is_named() {
     let mut deberta = Published::read("deberta-a").config;
     deberta["conv_kernel_size"] = json!(3);

@@ -83,6 +83,16 @@ impl HuggingFace for Transformer {
     }
 
     fn config(&self) -> Result<Json> {
+        if self.settings.lora_rank > 0 {
+            return Err(Error::unsupported("low-rank changes have no place in a published folder")
+                .help("export a model without `lora_rank`"));
+        }
+        let multiple = self.settings.vocabulary_multiple;
+        if !self.vocabulary.is_multiple_of(multiple) {
+            let fact = format!("{} tokens leave rows of the embeddings that are no token's", self.vocabulary);
+            return Err(Error::unsupported(format!("{fact}, which a published folder has not"))
+                .help(format!("`vocabulary_multiple` is {multiple}: choose a vocabulary of such a size")));
+        }
         let architecture = architecture(&self.settings).ok_or_else(|| {
             Error::unsupported("no published architecture has these settings")
                 .help("the README of `transformer` has a table of architectures with the settings of each")
