@@ -29,8 +29,8 @@ mod provenance;
 mod report;
 mod retention;
 mod run_folder;
-mod stream;
 pub mod statistics;
+mod stream;
 mod tensors;
 
 pub use atomic::write_atomic;

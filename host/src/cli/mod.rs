@@ -65,10 +65,10 @@ impl Common {
         Catalogue::read(&SearchPath::standard(&self.plugin_dir))
     }
 
-    /// The given folders with plugins as absolute paths, for children that may work elsewhere.
-    pub(crate) fn plugin_dirs(&self) -> Result<Vec<PathBuf>> {
+    /// The same with absolute folders, for work that is done in another folder.
+    pub(crate) fn absolute(&self) -> Result<Self> {
         let absolute = |path: &PathBuf| std::path::absolute(path).map_err(|error| Error::file(path, &error));
-        self.plugin_dir.iter().map(absolute).collect()
+        Ok(Self { plugin_dir: self.plugin_dir.iter().map(absolute).collect::<Result<_>>()?, json: self.json })
     }
 }
 

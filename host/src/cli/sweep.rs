@@ -53,7 +53,8 @@ pub(crate) struct ReproduceArguments {
 pub(super) fn run(common: &Common, arguments: &SweepArguments) -> Result<Outcome> {
     let (own, _) = divided(&arguments.options.overrides);
     let study = Study::load(&arguments.study, &own)?;
-    let swept = through(common, study, &arguments.options)?;
+    let out = absolute(&out(&arguments.options, &study))?;
+    let swept = through(&common.absolute()?, study, &arguments.options, out)?;
     if swept.scores.is_none() {
         return Ok(stopped(&swept));
     }
@@ -83,9 +84,9 @@ pub(super) fn reproduce(common: &Common, arguments: &ReproduceArguments) -> Resu
             .with_help("give it `claim = …` and `expect = …`, or run it with `lacuna sweep`"));
     }
     // Its experiments name their data from the repository's root; what the user named is meant from here.
-    let out = absolute(&out(options, &study))?;
+    let (common, out) = (common.absolute()?, absolute(&out(options, &study))?);
     std::env::set_current_dir(&found.root).map_err(|error| Error::file(&found.root, &error))?;
-    let swept = through_into(common, study, options, out)?;
+    let swept = through(&common, study, options, out)?;
     let Some(result) = swept.reproduction() else { return Ok(stopped(&swept)) };
     if common.json {
         swept.notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -144,12 +145,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::file(path, &error))
 }
 
-fn through(common: &Common, study: Study, options: &Options) -> Result<Swept> {
-    let out = absolute(&out(options, &study))?;
-    through_into(common, study, options, out)
-}
-
-fn through_into(common: &Common, study: Study, options: &Options, out: PathBuf) -> Result<Swept> {
+fn through(common: &Common, study: Study, options: &Options, out: PathBuf) -> Result<Swept> {
     let (_, overrides) = divided(&options.overrides);
     if let Some(stray) = overrides.iter().find(|text| !text.contains('=')) {
         return Err(Error::new("config/override", format!("`{stray}` is no setting"))
@@ -158,7 +154,7 @@ fn through_into(common: &Common, study: Study, options: &Options, out: PathBuf) 
     let stop = StopFlag::on_signals()
         .map_err(|error| Error::new("run/signals", format!("cannot listen for signals: {error}")))?;
     let seeds = options.seeds.and_then(|seeds| usize::try_from(seeds).ok());
-    let plugin_dirs = common.plugin_dirs()?;
+    let plugin_dirs = common.plugin_dir.clone();
     sweep(study, &common.catalogue(), &SweepOptions { out, overrides, seeds, plugin_dirs, stop })
 }
 

@@ -17,6 +17,9 @@ pub struct MlmSettings {
     /// Share of the eligible tokens to predict; special tokens are never eligible.
     #[setting(default = 0.15, range = 0.01..=0.9)]
     mask_rate: f64,
+    /// The same when measuring; left out: `mask_rate`. With one of its own, runs that train with other rates compare.
+    #[setting(range = 0.01..=0.9)]
+    evaluation_mask_rate: Option<f64>,
     /// Exactly the rounded share of each sample, and at least one token, instead of a draw for each.
     #[setting(default = false)]
     exact: bool,
@@ -40,6 +43,7 @@ pub struct MlmSettings {
 /// The objective.
 pub struct Mlm {
     policy: Policy,
+    measuring: Policy,
     corruption: Corruption,
     encoder: Model,
     tokens: Head,
@@ -69,8 +73,10 @@ impl Objective for Mlm {
             _ => Unit::Token,
         };
         let encoder = scope.model("encoder")?;
+        let policy = Policy { rate: settings.mask_rate, exact: settings.exact, unit };
         Ok(Self {
-            policy: Policy { rate: settings.mask_rate, exact: settings.exact, unit },
+            policy,
+            measuring: Policy { rate: settings.evaluation_mask_rate.unwrap_or(policy.rate), ..policy },
             corruption: Corruption { mask, ordinary, masked_share, random_share },
             tokens: encoder.head(scope, HeadKind::Tokens)?,
             encoder,
@@ -91,6 +97,7 @@ impl Objective for Mlm {
 impl Collate for Mlm {
     fn collate(&self, samples: &Samples) -> Result<()> {
         let (mut shown, mut chosen, mut targets) = (Vec::<u32>::new(), Vec::<i64>::new(), Vec::<i64>::new());
+        let policy = if samples.training()? { &self.policy } else { &self.measuring };
         for sample in samples.iter() {
             let tokens = sample.u32s("text.tokens")?;
             let read = masking::Sample {
@@ -98,8 +105,8 @@ impl Collate for Mlm {
                 special: sample.bools("text.special")?,
                 word_starts: sample.bools("text.word_starts")?,
             };
-            let choice = sample.uniforms("choice", self.policy.draws(tokens.len()))?;
-            let picked = masking::choose(&read, &self.policy, &choice);
+            let choice = sample.uniforms("choice", policy.draws(tokens.len()))?;
+            let picked = masking::choose(&read, policy, &choice);
             let corruption = sample.uniforms("corruption", 2 * tokens.len())?;
             shown.extend(self.corruption.shown(tokens, &picked, &corruption));
             let first_row = sample.first_row("text")?;

@@ -12,7 +12,7 @@ use super::tables::LEGEND;
 use crate::better::Better;
 use crate::error::{Error, Result};
 use crate::metrics::Row;
-use crate::report::{Body, Page, Section, Table, curve, metric_names, splits, spread_chart};
+use crate::report::{Body, Page, Section, Table, WITHOUT_CHART, curve, metric_names, splits, spread_chart};
 
 /// What may differ between runs of one group.
 const OF_A_RUN: [&str; 2] = ["run.seed", "run.name"];
@@ -268,7 +268,7 @@ impl GroupedComparison {
         let rows: Vec<Row> =
             self.groups.iter().flat_map(|group| &group.runs).flat_map(|run| run.metrics.iter().cloned()).collect();
         let mut html = String::new();
-        for metric in metric_names(&rows) {
+        for metric in metric_names(&rows).into_iter().filter(|name| !WITHOUT_CHART.contains(&name.as_str())) {
             for split in splits(&rows) {
                 html.push_str(&spread_chart("", &named, &split, &metric).unwrap_or_default());
             }
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(by_order.standing.tasks[0].pairs[0].interval, Some((-1.0, -1.0)));
         assert!(by_order.remarks[0].contains("in the order given"));
         for text in [by_seed.to_terminal(), by_seed.to_markdown(), by_seed.to_latex(), by_seed.to_html()] {
-            assert!(text.contains("one") && text.contains("100") && text.contains("2.250"), "{text}");
+            assert!(text.contains("one") && text.contains("100") && text.contains("2.25"), "{text}");
         }
         assert_eq!(by_seed.to_json()["standing"]["tasks"][0]["cells"][0]["tokens"], 100.0);
         assert_eq!(GroupedComparison::of(groups([1, 2])[..1].to_vec(), Test::Auto).unwrap_err().code(), "run/compare");

@@ -44,30 +44,25 @@ impl Standing {
     #[must_use]
     pub fn pairs(&self) -> Table {
         let items = self.tasks.iter().flat_map(|task| &task.pairs).any(|pair| pair.items.is_some());
-        let mut header = vec!["task", "pair", "difference", "95 % interval"];
+        let mut header = vec!["task", "pair", "reading", "difference", "95 % interval"];
         if items {
             header.extend(["over items", "95 % interval"]);
         }
-        header.extend(["n", "d", "g", "p", "corrected", "test", "reading"]);
+        header.extend(["p", "corrected", "test", "n", "d", "g"]);
         let mut table = Table { header: header.into_iter().map(str::to_owned).collect(), ..Table::default() };
         for task in &self.tasks {
             for pair in &task.pairs {
                 let names = format!("{} − {}", self.systems[pair.first], self.systems[pair.second]);
-                let mut row = vec![task.name.clone(), names, difference(pair.mean), between(pair.interval)];
+                let reading = self.reading(task.better, pair);
+                let mut row = vec![task.name.clone(), names, reading, difference(pair.mean), between(pair.interval)];
                 if items {
                     row.push(pair.items.map_or("—".into(), |items| difference(items.mean)));
                     row.push(pair.items.map_or("—".into(), |items| between(items.interval)));
                 }
                 let number = |value: Option<f64>| value.map_or("—".into(), figure);
-                row.extend([
-                    sizes(pair),
-                    number(pair.cohen_d),
-                    number(pair.hedges_g),
-                    number(pair.p),
-                    number(pair.corrected_p),
-                    pair.test.unwrap_or("—").to_owned(),
-                    self.reading(task.better, pair),
-                ]);
+                let test = pair.test.map(|test| test.replace("permutation", "perm.").replace(" over ", ", "));
+                row.extend([number(pair.p), number(pair.corrected_p), test.unwrap_or("—".into()), sizes(pair)]);
+                row.extend([number(pair.cohen_d), number(pair.hedges_g)]);
                 table.rows.push(row);
             }
         }
@@ -128,8 +123,14 @@ fn arrow(better: Option<Better>) -> &'static str {
     }
 }
 
+/// Two digits of the deviation say how many of the mean mean anything.
 fn spread(cell: &Cell) -> String {
-    cell.sd.map_or_else(|| figure(cell.mean), |sd| format!("{} ± {}", figure(cell.mean), figure(sd)))
+    let Some(sd) = cell.sd else { return figure(cell.mean) };
+    if !cell.mean.is_finite() || !(1e-6..1e4).contains(&sd) || cell.mean.abs() >= 1e6 {
+        return format!("{} ± {}", figure(cell.mean), figure(sd));
+    }
+    let decimals = (1 - sd.log10().floor() as i32).clamp(0, 7) as usize;
+    format!("{:.decimals$} ± {sd:.decimals$}", cell.mean).replace('-', "−")
 }
 
 fn between(interval: Option<(f64, f64)>) -> String {

@@ -252,7 +252,7 @@ impl Report<'_> {
 const BASELINE: &str = "unigram_loss";
 
 /// What grows with the steps and says nothing as a curve, and what is drawn with another.
-const WITHOUT_CHART: [&str; 3] = ["tokens", "seconds", BASELINE];
+pub(crate) const WITHOUT_CHART: [&str; 3] = ["tokens", "seconds", BASELINE];
 
 /// The curve of a metric under a name: smoothed over its raw values where there are many.
 pub(crate) fn drawn(rows: &[Row], split: &str, metric: &str, name: &str, colour: usize) -> Vec<Series> {

@@ -26,7 +26,9 @@ impl Table {
     }
 
     pub(crate) fn to_html(&self) -> String {
-        let mut html = String::from(r#"<div class="scroll"><table><thead><tr>"#);
+        // Many columns are read by scrolling, not by breaking their words.
+        let wide = if self.header.len() > 8 { r#" class="tight""# } else { "" };
+        let mut html = format!(r#"<div class="scroll"><table{wide}><thead><tr>"#);
         let numeric: Vec<bool> = (0..self.header.len()).map(|column| self.is_numeric(column)).collect();
         let class = |column: usize| if numeric.get(column) == Some(&true) { r#" class="number""# } else { "" };
         for (column, name) in self.header.iter().enumerate() {
