@@ -1,6 +1,6 @@
 # The commands people type. Everything is built in one profile into one target folder.
 
-.PHONY: demo test check build bench cuda
+.PHONY: demo test check build bench cuda interop
 
 CARGO ?= cargo
 
@@ -44,3 +44,17 @@ endif
 ## cuda: the program with its CUDA devices, built into target/cuda/release; nvcc is fetched where CUDA_HOME is not set
 cuda:
 	CARGO="$(CARGO)" sh host/compute/cuda.sh
+
+## interop: transformers in Python loads what is exported and computes the same numbers, for every architecture; installs
+## transformers and torch (CPU) into target/interop the first time. PYTHON=… names the interpreter to begin with
+PYTHON ?= python3
+INTEROP = target/interop
+interop: $(INTEROP)/ready
+	$(CARGO) build --release --workspace
+	LACUNA_PYTHON="$(CURDIR)/$(INTEROP)/bin/python" LACUNA_INTEROP=required $(CARGO) test --release -p lacuna_tests --test interop --test huggingface -- --nocapture
+
+$(INTEROP)/ready:
+	$(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/pip install --quiet --retries 1 --timeout 15 torch==2.15.0 --index-url https://download.pytorch.org/whl/cpu || $(INTEROP)/bin/pip install --quiet torch==2.15.0
+	$(INTEROP)/bin/pip install --quiet transformers==5.23.0 safetensors
+	touch $@

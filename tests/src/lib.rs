@@ -5,7 +5,9 @@
 mod files;
 mod program;
 mod sandbox;
+mod tensors;
 
 pub use files::{patched, plugin_file};
 pub use program::{Ran, program, release_folder, repository};
 pub use sandbox::Sandbox;
+pub use tensors::{Stored, difference, read_tensors, write_tensors};

@@ -86,6 +86,8 @@ impl ModelFamily for Transformer {
         };
         match self.settings.position_kind() {
             Positions::Learned => description
+                // An offset counts from the padding token's id on, and counts real tokens alone.
+                .with("positions_skip_padding", self.settings.position_offset > 0)
                 .with("position_embeddings", "embeddings.position_embeddings.weight")
                 .with("maximum_length", self.settings.maximum_length),
             _ => description,
