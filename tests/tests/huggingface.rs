@@ -54,7 +54,8 @@ fn a_folder_comes_in_computes_the_same_and_goes_out_byte_for_byte() {
     let report = sandbox.run(&["import", "bert", "--out", "model", "--json"]).ended(0).json();
     assert_eq!((report["family"].as_str(), report["model_type"].as_str()), (Some("transformer"), Some("bert")));
     let theirs = read_tensors(&sandbox.file("bert/model.safetensors"));
-    let keys: Vec<&str> = report["keys"].as_array().expect("keys").iter().filter_map(|row| row["key"].as_str()).collect();
+    let keys: Vec<&str> =
+        report["keys"].as_array().expect("keys").iter().filter_map(|row| row["key"].as_str()).collect();
     assert_eq!(keys, theirs.keys().map(String::as_str).collect::<Vec<_>>(), "every key is accounted for");
     assert!(report["heads"]["tokens"].is_number(), "{report}");
     assert_eq!(report["vocabulary"]["size"].as_u64(), Some(63));
@@ -72,7 +73,8 @@ fn a_folder_comes_in_computes_the_same_and_goes_out_byte_for_byte() {
     assert!(read_tensors(&sandbox.file("again/model.safetensors")) == theirs, "the same tensors");
     assert_eq!(json_of(&sandbox.file("again/config.json")), json_of(&sandbox.file("bert/config.json")));
     for name in ["tokenizer.json", "tokenizer_config.json"] {
-        let [was, is] = ["bert", "again"].map(|folder| std::fs::read(sandbox.file(folder).join(name)).expect("it is there"));
+        let [was, is] =
+            ["bert", "again"].map(|folder| std::fs::read(sandbox.file(folder).join(name)).expect("it is there"));
         assert!(was == is, "{name} is as it was");
     }
     let text = sandbox.run(&["import", "again", "--out", "second"]).ended(0).out;
@@ -84,6 +86,30 @@ fn a_folder_comes_in_computes_the_same_and_goes_out_byte_for_byte() {
 }
 
 #[test]
+fn padding_on_the_left_changes_nothing_where_positions_skip_it() {
+    let sandbox = sandbox();
+    let _ = sandbox.run(&["import", "bert", "--out", "model"]).ended(0);
+    sandbox.write(
+        "rows.jsonl",
+        "{\"input_ids\": [0, 0, 2, 9, 3], \"attention_mask\": [0, 0, 1, 1, 1]}\n{\"input_ids\": [2, 9, 3]}\n\
+         {\"input_ids\": [0, 0, 2, 9, 3], \"attention_mask\": [0, 0, 1, 1, 1], \"position_ids\": [0, 0, 0, 1, 2]}\n",
+    );
+    let pooled = |changes: &[&str], out: &str| {
+        let fixed = ["features", "model", "--input", "rows.jsonl", "--no-logits", "--output", out];
+        let _ = sandbox.run(&[&fixed[..], changes].concat()).ended(0);
+        let tensors = read_tensors(&sandbox.file(out));
+        assert!(!tensors.contains_key("logits"));
+        let numbers = tensors["pooled"].numbers();
+        [0, 24, 48].map(|start| numbers[start..start + 24].to_vec())
+    };
+    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    let [left, plain, own] = pooled(&["--skip-padding"], "skip.safetensors");
+    assert!(close(&left, &plain) && close(&own, &plain));
+    let [left, plain, own] = pooled(&[], "places.safetensors");
+    assert!(!close(&left, &plain) && close(&own, &plain), "a position is the place in the row");
+}
+
+#[test]
 fn shards_go_out_and_come_in() {
     let sandbox = sandbox();
     let _ = sandbox.run(&["import", "bert", "--out", "model"]).ended(0);
@@ -91,9 +117,13 @@ fn shards_go_out_and_come_in() {
     let files = said["files"].as_array().expect("files");
     assert!(files.len() > 2, "{said}");
     let index = json_of(&sandbox.file("shards/model.safetensors.index.json"));
-    assert_eq!(index["weight_map"].as_object().map(serde_json::Map::len), Some(said["keys"].as_u64().unwrap_or(0) as usize));
+    assert_eq!(
+        index["weight_map"].as_object().map(serde_json::Map::len),
+        Some(said["keys"].as_u64().unwrap_or(0) as usize)
+    );
     let _ = sandbox.run(&["import", "shards", "--out", "from-shards"]).ended(0);
-    let [one, two] = ["model", "from-shards"].map(|folder| read_tensors(&sandbox.file(folder).join("model.safetensors")));
+    let [one, two] =
+        ["model", "from-shards"].map(|folder| read_tensors(&sandbox.file(folder).join("model.safetensors")));
     assert!(one == two);
 
     std::fs::remove_file(sandbox.file("shards").join(files[1].as_str().expect("a name"))).expect("removed");
@@ -177,17 +207,29 @@ fn every_damage_is_refused_with_file_and_key_and_nothing_is_written() {
             },
             &["cls.predictions.decoder.weight", "tie_word_embeddings"],
         ),
-        ("an unknown architecture", &|folder| config(folder, "model_type", "zebra".into()), &["`zebra`", "config.json"]),
+        (
+            "an unknown architecture",
+            &|folder| config(folder, "model_type", "zebra".into()),
+            &["`zebra`", "config.json"],
+        ),
         ("an unknown activation", &|folder| config(folder, "hidden_act", "snake".into()), &["hidden_act", "snake"]),
         ("a vocabulary too small", &|folder| config(folder, "vocab_size", 40.into()), &["60 tokens", "40"]),
-        ("another vocabulary", &|folder| config(folder, "vocab_size", 64.into()), &["word_embeddings", "[63, 24]", "[64, 24]"]),
+        (
+            "another vocabulary",
+            &|folder| config(folder, "vocab_size", 64.into()),
+            &["word_embeddings", "[63, 24]", "[64, 24]"],
+        ),
         (
             "no JSON",
             &|folder| std::fs::write(folder.join("config.json"), "{\n\"model_type\": \n").expect("written"),
             &["config.json", "line 3"],
         ),
         ("no config", &|folder| std::fs::remove_file(folder.join("config.json")).expect("removed"), &["config.json"]),
-        ("no weights", &|folder| std::fs::remove_file(folder.join("model.safetensors")).expect("removed"), &["model.safetensors"]),
+        (
+            "no weights",
+            &|folder| std::fs::remove_file(folder.join("model.safetensors")).expect("removed"),
+            &["model.safetensors"],
+        ),
         (
             "a damaged tokenizer",
             &|folder| std::fs::write(folder.join("tokenizer.json"), "{\"model\"").expect("written"),
@@ -205,7 +247,10 @@ fn every_damage_is_refused_with_file_and_key_and_nothing_is_written() {
         }
         assert!(!sandbox.file("out").exists(), "{what}: nothing is written");
         let left: Vec<_> = std::fs::read_dir(sandbox.path()).expect("the sandbox").filter_map(Result::ok).collect();
-        assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".tmp")), "{what}: nothing is left");
+        assert!(
+            left.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".tmp")),
+            "{what}: nothing is left"
+        );
     }
 }
 
@@ -245,7 +290,8 @@ fn half_precision_stays_as_it_is() {
     assert_eq!(json_of(&sandbox.file("again/config.json"))["dtype"].as_str(), Some("bfloat16"));
     let input = fixtures().join("inputs.jsonl").display().to_string();
     let _ = sandbox.run(&["features", "model", "--input", &input, "--output", "f.safetensors"]).ended(0);
-    let (own, theirs) = (read_tensors(&sandbox.file("f.safetensors")), read_tensors(&fixtures().join("expected.safetensors")));
+    let (own, theirs) =
+        (read_tensors(&sandbox.file("f.safetensors")), read_tensors(&fixtures().join("expected.safetensors")));
     let off = difference(&own["last_hidden_state"], &theirs["ids.last_hidden_state"]);
     assert!(off > TOLERANCE && off < 0.2, "rounded weights give {off}");
 }
@@ -284,7 +330,8 @@ fn input_that_cannot_be_read_is_told_with_its_line() {
         ("long.jsonl", "row 1 reaches position 21, the model reads 21"),
         ("none.txt", "none.txt"),
     ] {
-        let error = sandbox.run(&["features", "model", "--input", input, "--output", "out.safetensors"]).ended(2).error();
+        let error =
+            sandbox.run(&["features", "model", "--input", input, "--output", "out.safetensors"]).ended(2).error();
         assert!(error.contains(expected) && error.contains(input) | input.starts_with("long"), "{error}");
         assert!(!sandbox.file("out.safetensors").exists());
     }

@@ -44,7 +44,8 @@ fn trained_model_is_loaded(objective: &str, changes: &[&str], architecture: &str
         let text = std::fs::read_to_string(sandbox.file("tiny.toml")).expect("the experiment");
         sandbox.write("tiny.toml", text.replace("[model.encoder]", "[model.decoder]"));
     }
-    let common = ["run", "tiny.toml", "data.text.tokenizer=train:wordpiece", "data.text.vocabulary_size=300", "--out", "run"];
+    let common =
+        ["run", "tiny.toml", "data.text.tokenizer=train:wordpiece", "data.text.vocabulary_size=300", "--out", "run"];
     let _ = sandbox.run(&[&common[..], changes].concat()).ended(0);
     let input = sandbox.write("lines.txt", "the king said to his queen\nhe went home, and talked\nwho?\n");
     let _ = sandbox.run(&["features", "run", "--input", "lines.txt", "--output", "f.safetensors"]).ended(0);
@@ -132,8 +133,9 @@ fn rows(vocabulary: u64, decodes: bool) -> String {
     let mut lines = String::new();
     for (row, (before, length)) in [(0, 7), (4, 6), (0, 10)].into_iter().enumerate() {
         // Id 1 fills for those that tell positions by it; no other id of a row is below 4.
-        let ids: Vec<u64> =
-            (0..10).map(|place| if place < before || place >= before + length { 1 } else { id(row as u64, place) }).collect();
+        let ids: Vec<u64> = (0..10)
+            .map(|place| if place < before || place >= before + length { 1 } else { id(row as u64, place) })
+            .collect();
         let mask: Vec<u64> = (0..10).map(|place| u64::from(place >= before && place < before + length)).collect();
         let mut line = serde_json::json!({ "input_ids": ids, "attention_mask": mask });
         if decodes {

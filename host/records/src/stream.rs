@@ -49,8 +49,10 @@ impl TensorWriter {
             let refuse =
                 |reason: &str| Error::Tensor { path: path.into(), name: (*name).to_owned(), reason: reason.into() };
             let elements = shape.iter().try_fold(1u64, |product, extent| product.checked_mul(*extent as u64));
-            let bytes = elements.and_then(|count| count.checked_mul(dtype.bitsize() as u64)).map(|bits| bits.div_ceil(8));
-            let end = bytes.and_then(|bytes| offset.checked_add(bytes)).ok_or_else(|| refuse("it is past all memory"))?;
+            let bytes =
+                elements.and_then(|count| count.checked_mul(dtype.bitsize() as u64)).map(|bits| bits.div_ceil(8));
+            let end =
+                bytes.and_then(|bytes| offset.checked_add(bytes)).ok_or_else(|| refuse("it is past all memory"))?;
             let entry = json!({ "dtype": dtype, "shape": shape, "data_offsets": [offset, end] });
             if header.insert((*name).to_owned(), entry).is_some() {
                 return Err(refuse("it is given twice"));

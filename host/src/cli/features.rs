@@ -32,6 +32,10 @@ pub(crate) struct FeaturesArguments {
     /// Leave out what heads make of the hidden states: with a large vocabulary most of the file.
     #[arg(long)]
     no_logits: bool,
+    /// Count positions over real tokens alone: padding on the left changes nothing then. Left out, a token's position is its
+    /// place in the row, as in transformers' forward pass (RoBERTa always skips padding).
+    #[arg(long)]
+    skip_padding: bool,
     /// The role of the model, where a run has several.
     #[arg(long)]
     role: Option<String>,
@@ -57,6 +61,7 @@ pub(super) fn run(common: &Common, arguments: &FeaturesArguments) -> Result<Outc
         output: arguments.output.clone(),
         batch: arguments.batch as usize,
         logits: !arguments.no_logits,
+        skip_padding: arguments.skip_padding,
     };
     let mut progress = Progress::steps(rows.len().div_ceil(options.batch) as u64, 0);
     let written = features(&opened, &rows, &options, &mut |done, total| progress.at(done, total, "batches"))?;

@@ -22,6 +22,8 @@ pub struct FeatureOptions {
     pub batch: usize,
     /// Whether to write what heads make of hidden states.
     pub logits: bool,
+    /// Positions count real tokens alone, whatever the family does.
+    pub skip_padding: bool,
 }
 
 /// What was written.
@@ -151,7 +153,7 @@ impl<'a> Pass<'a> {
             call: Call::new(opened.evaluation()),
             width: opened.model.description().width,
             vocabulary: opened.vocabulary()?.size as usize,
-            skips_padding: said["positions_skip_padding"] == true,
+            skips_padding: options.skip_padding || said["positions_skip_padding"] == true,
         };
         pass.check_lengths()?;
         Ok(pass)

@@ -82,6 +82,12 @@ pub fn vocabulary_facts(vocabulary: &modality_text::Vocabulary, size: Option<u32
     .to_json()
 }
 
+/// What plugins were told, for a run's record: whoever opens the model later has no corpus to find it out from.
+pub(crate) fn modalities(facts: &BTreeMap<String, String>) -> Json {
+    let told = facts.iter().map(|(name, facts)| (name.clone(), serde_json::from_str(facts).unwrap_or_default()));
+    Json::Object(told.collect())
+}
+
 /// The facts of a run's data, with a vocabulary as large as that of the models that its weights come from.
 ///
 /// # Errors

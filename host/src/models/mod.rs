@@ -12,8 +12,8 @@ mod opened;
 mod stored;
 mod tensors;
 
-pub(crate) use facts::fit_vocabulary;
 pub use facts::{Vocabulary, vocabulary_facts};
+pub(crate) use facts::{fit_vocabulary, modalities};
 pub use folder::{IMPORT_FILE, MODEL_FILE, NewFolder, WEIGHTS_FILE};
 pub use opened::{Opened, OpenedHead};
 pub use stored::{Pick, Stored};

@@ -152,7 +152,7 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
             ("data".to_owned(), json!(session.data.fingerprint)),
             ("parameters".to_owned(), json!(session.stepper.weights.parameters())),
             ("fingerprint".to_owned(), json!(session.fingerprint)),
-            ("modalities".to_owned(), modalities(session)),
+            ("modalities".to_owned(), crate::models::modalities(&session.data.facts)),
         ]),
         resumed: Vec::new(),
     })?;
@@ -162,13 +162,6 @@ fn open_folder(session: &Session, options: &RunOptions) -> Result<RunFolder> {
     // Last: a folder without this file is no run yet.
     folder.write_experiment(&session.experiment.resolved())?;
     Ok(folder)
-}
-
-/// What plugins were told of the data: whoever opens the model later has no corpus to find it out from.
-fn modalities(session: &Session) -> serde_json::Value {
-    let told =
-        session.data.facts.iter().map(|(name, facts)| (name.clone(), serde_json::from_str(facts).unwrap_or_default()));
-    serde_json::Value::Object(told.collect())
 }
 
 fn record_resumption(folder: &RunFolder, step: u64, options: &RunOptions) -> Result<()> {

@@ -52,7 +52,8 @@ fn damaged(path: &Path, reason: impl Into<String>) -> Error {
 fn read(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         damaged(path, format!("line {line} is not UTF-8"))
     })
 }
@@ -89,8 +90,7 @@ fn word_piece(path: &Path, roles: &Roles, lower: bool) -> Result<Value> {
     }
     let id = |token: &str| vocabulary.get(token).and_then(Value::as_u64);
     let token = |role: &str, usual: &'static str| roles.token(role).unwrap_or(usual).to_owned();
-    let (class, end, unknown) =
-        (token("cls_token", "[CLS]"), token("sep_token", "[SEP]"), token("unk_token", "[UNK]"));
+    let (class, end, unknown) = (token("cls_token", "[CLS]"), token("sep_token", "[SEP]"), token("unk_token", "[UNK]"));
     let (Some(class_id), Some(end_id), Some(_)) = (id(&class), id(&end), id(&unknown)) else {
         return Err(damaged(path, format!("it lacks one of `{class}`, `{end}` and `{unknown}`")));
     };

@@ -87,5 +87,6 @@ fn object(path: &Path) -> Result<Map<String, Value>> {
         return Ok(Map::new());
     }
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::Tokenizer { path: Some(path.into()), reason: error.to_string() })
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::Tokenizer { path: Some(path.into()), reason: error.to_string() })
 }
