@@ -54,7 +54,8 @@ pub(super) fn run(common: &Common, arguments: &FeaturesArguments) -> Result<Outc
         checkpoint: arguments.checkpoint.clone(),
         averaged: !arguments.no_averages,
     };
-    let opened = Opened::open(&arguments.model, &pick, &common.catalogue())?;
+    let mut opened = Opened::open(&arguments.model, &pick, &common.catalogue())?;
+    opened.forget_tensors();
     let cut = arguments.max_length.map(|length| length as usize);
     let rows = read_lines(&arguments.input, &|| opened.tokenizer(), opened.vocabulary()?.size, cut)?;
     let options = FeatureOptions {

@@ -104,7 +104,8 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
         checkpoint: arguments.checkpoint.clone(),
         averaged: !arguments.no_averages,
     };
-    let opened = open(&arguments.run, &pick, &common.catalogue())?;
+    let mut opened = open(&arguments.run, &pick, &common.catalogue())?;
+    opened.forget_tensors();
     let reading = match arguments.precision {
         None => Reading::AsTrained,
         Some(Precision::F32) => Reading::In(DType::F32),

@@ -185,6 +185,11 @@ impl Opened {
         Ok(())
     }
 
+    /// Gives back the memory of the tensors that were loaded: the model holds its own.
+    pub fn forget_tensors(&mut self) {
+        self.stored.tensors = ModelTensors::default();
+    }
+
     /// Its tokenizer.
     ///
     /// # Errors
