@@ -11,7 +11,8 @@ use crate::tensor::Tensor;
 
 /// Named columns: what the data threads collated, what goes into a model, what comes out of it.
 ///
-/// Token ids are `text.tokens`, `u32` `[n]`; the rows' layout is `text.layout`.
+/// Token ids are `text.tokens`, `u32` `[n]`; the rows' layout is `text.layout`. Where the data has them: `text.types` `u32`
+/// `[n]`, `text.label` `u32` `[b]`, `text.score` `f32` `[b]`, `text.tags` `i64` `[n]`.
 #[derive(Clone)]
 pub struct Batch(Object);
 

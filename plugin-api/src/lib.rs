@@ -115,6 +115,7 @@ mod export;
 mod family;
 mod huggingface;
 mod items;
+mod labels;
 mod layout;
 pub mod log;
 mod manifest;

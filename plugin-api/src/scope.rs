@@ -2,6 +2,7 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::labels;
 use crate::modality::{Pictures, Sounds};
 use crate::model::Model;
 use crate::raw::{Object, models, weights};
@@ -86,6 +87,23 @@ impl Scope {
     pub fn vocabulary(&self, modality: &str) -> Result<Vocabulary> {
         let json = models::vocabulary(self.object()?, modality)?;
         Vocabulary::from_json(modality, &json)
+    }
+
+    /// The names of the labels of a modality (`text`): a label's number is its place here. Of tags, the names of the tags.
+    ///
+    /// # Errors
+    /// When the experiment's data has no labels, or they are numbers.
+    pub fn labels(&self, modality: &str) -> Result<Vec<String>> {
+        labels::names(modality, &models::vocabulary(self.object()?, modality)?)
+    }
+
+    /// What a label of a modality is: `class` (`text.label`), `score` (`text.score`) or `tags` (`text.tags`); `None` where the
+    /// data does not say.
+    ///
+    /// # Errors
+    /// When the experiment's data has no such modality.
+    pub fn label_kind(&self, modality: &str) -> Result<Option<String>> {
+        labels::kind(modality, &models::vocabulary(self.object()?, modality)?)
     }
 
     /// The size of the experiment's pictures.

@@ -67,7 +67,8 @@ impl ColumnData {
 pub struct Sample {
     /// Its identity, the same in every epoch.
     pub id: u64,
-    /// Its columns: `text.tokens`, `text.special`, `text.word_starts`; `image.pixels`; `audio.features`, `audio.units`.
+    /// Its columns: `text.tokens`, `text.special`, `text.word_starts`, where there are such `text.types`, `text.label`,
+    /// `text.score`, `text.tags`; `image.pixels`; `audio.features`, `audio.units`.
     pub columns: BTreeMap<String, ColumnData>,
     /// By modality, the row of its first token in the layout.
     pub first_rows: BTreeMap<String, usize>,

@@ -21,7 +21,8 @@ pub struct Context {
     pub seed: u64,
     /// Where it computes.
     pub device: Device,
-    /// What plugins may know of each modality, as JSON text; of text: `size`, `pad`, `begin`, `end`, `mask`, `unknown`, `special`.
+    /// What plugins may know of each modality, as JSON text; of text: `size`, `pad`, `begin`, `end`, `mask`, `unknown`, `special`,
+    /// `label_kind`, `labels`.
     pub facts: BTreeMap<String, String>,
     /// How models are built.
     pub roles: Arc<dyn Roles>,

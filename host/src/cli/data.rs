@@ -292,25 +292,31 @@ fn prepare(common: &Common, arguments: &PrepareArguments) -> Result<Outcome> {
             "tokens": samples.shards().tokens(),
             "samples": samples.len(),
             "left_out_as_too_short": samples.dropped(),
+            "shortened": samples.shortened(),
         })
     };
-    let parts = [("train", Some(&text.train)), ("valid", text.valid.as_ref())];
+    let parts = [("train", Some(&text.train)), ("valid", text.valid.as_ref()), ("test", text.test.as_ref())];
     if common.json {
         let parts: serde_json::Map<_, _> =
             parts.iter().filter_map(|(name, samples)| Some(((*name).to_owned(), part((*samples)?)))).collect();
-        print_json(&json!({ "vocabulary": text.vocabulary().size, "parts": parts }));
+        let labels = text.labels.as_ref().map(|labels| &labels.names);
+        print_json(&json!({ "vocabulary": text.vocabulary().size, "labels": labels, "parts": parts }));
         return Ok(Outcome::Done);
     }
     println!("vocabulary of {} tokens", text.vocabulary().size);
+    if let Some(labels) = &text.labels {
+        println!("labels ({}): {}", labels.kind.name(), labels.names.join(", "));
+    }
     for (name, samples) in parts.iter().filter_map(|(name, samples)| Some((name, (*samples)?))) {
         println!(
-            "{name}: {} documents, {} tokens, {} samples of at most {} tokens ({} shorter than {} left out)\n  {}",
+            "{name}: {} documents, {} tokens, {} samples of at most {} tokens ({} shorter than {} left out, {} cut at their end)\n  {}",
             samples.shards().len(),
             samples.shards().tokens(),
             samples.len(),
             settings.length,
             samples.dropped(),
             settings.minimum,
+            samples.shortened(),
             samples.shards().dir().display(),
         );
     }

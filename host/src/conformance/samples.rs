@@ -1,6 +1,7 @@
 //! Samples for conformance, the same in every run: each is a text, a picture and a sound at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use philox::Key;
 use serde_json::json;
@@ -14,6 +15,8 @@ pub(super) const SOUND: [usize; 2] = [40, 8];
 /// Labels of a sound, one for every four frames, and how many different ones there are.
 pub(super) const LABELS: usize = 10;
 const UNITS: u64 = 4;
+/// Names of classes, and of tags.
+const CLASSES: [&str; 3] = ["B-a", "I-a", "O"];
 
 const BEGIN: u32 = 257;
 const END: u32 = 258;
@@ -35,7 +38,9 @@ fn vocabulary() -> String {
     let special = [&SPECIAL[..], &SENTINELS].concat();
     json!({
         "size": 268, "pad": 256, "begin": BEGIN, "end": END, "mask": 259, "unknown": null, "sentinels": SENTINELS,
-        "special": special
+        "special": special,
+        // Samples have labels of every kind.
+        "label_kind": null, "labels": CLASSES
     })
     .to_string()
 }
@@ -75,11 +80,18 @@ impl Text {
             !special[place] && (place == 0 || special[place - 1] || self.tokens[place - 1] == u32::from(b' '))
         };
         let truths = |values: Vec<bool>| ColumnData::Bool(values.into_iter().map(u8::from).collect());
+        let number = |of: u64| Key::root(0).stream("label").at(of).below(0, CLASSES.len() as u64);
+        let tag = |place: usize| if starts(place) { number(self.tokens[place].into()) as i64 } else { -100 };
+        let half = |place: usize| u32::from(2 * place >= special.len());
         Sample {
             id: self.id,
             columns: BTreeMap::from([
                 ("text.word_starts".to_owned(), truths((0..special.len()).map(starts).collect())),
                 ("text.special".to_owned(), truths(special.clone())),
+                ("text.types".to_owned(), ColumnData::U32((0..special.len()).map(half).collect())),
+                ("text.tags".to_owned(), ColumnData::I64((0..special.len()).map(tag).collect())),
+                ("text.label".to_owned(), ColumnData::U32(Arc::from([number(self.id) as u32]))),
+                ("text.score".to_owned(), ColumnData::F32(Arc::from([number(self.id + 1) as f32]))),
                 ("text.tokens".to_owned(), ColumnData::U32(self.tokens.clone().into())),
                 ("image.pixels".to_owned(), ColumnData::F32(self.pixels().into())),
                 ("audio.features".to_owned(), ColumnData::F32(self.features().into())),

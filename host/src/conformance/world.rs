@@ -226,6 +226,10 @@ pub(super) fn batch_of(collator: &dyn Collator, texts: &[Text], seed: u64, packe
     let collation = collation_of(collator, texts, seed)?;
     let own = [
         BatchColumn::Rows("text.tokens"),
+        BatchColumn::Rows("text.types"),
+        BatchColumn::Rows("text.tags"),
+        BatchColumn::Stacked("text.label", Vec::new()),
+        BatchColumn::Stacked("text.score", Vec::new()),
         BatchColumn::Rows("audio.units"),
         BatchColumn::Stacked("audio.features", samples::SOUND.to_vec()),
         BatchColumn::Stacked("image.pixels", samples::PICTURE.to_vec()),

@@ -3,13 +3,14 @@
 //! Prepared things lie in a cache under the hash of what they were made from (files by content, settings, tokenizer), so
 //! that a second run starts at once and a changed file is noticed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use experiment::{DataText, Documents, Format, LabelKind, Tokenizer as TokenizerChoice, Trainer};
 use modality_text::{
-    Document, SampleSettings, Samples, Shards, SourceFile, SourceSettings, TextUnit, Tokenizer, TokenizerKind,
-    Vocabulary, documents, source_file, source_files, write_shards,
+    Document, Labels, SampleSettings, Samples, Shards, SourceFile, SourceSettings, TextUnit, Tokenizer, TokenizerKind,
+    Vocabulary, documents, source_file, source_files, write_labelled_shards,
 };
 use philox::Key;
 
@@ -26,6 +27,10 @@ pub struct TextData {
     pub train: Arc<Samples>,
     /// The samples held out, where there are any.
     pub valid: Option<Arc<Samples>>,
+    /// The samples to measure on when the run has ended, where there are any.
+    pub test: Option<Arc<Samples>>,
+    /// What the documents are labelled with.
+    pub labels: Option<Labels>,
     /// A hash of everything above, for records.
     pub fingerprint: String,
 }
@@ -48,32 +53,37 @@ pub(crate) type OnProgress<'a> = &'a mut dyn FnMut(&str, u64, u64);
 pub fn prepare_text(data: &DataText, on_progress: OnProgress<'_>) -> Result<TextData> {
     let settings = source_settings(data);
     let train = Corpus::read(&data.files, &settings)?;
-    let valid = if data.valid_files.is_empty() { None } else { Some(Corpus::read(&data.valid_files, &settings)?) };
+    let held_out = |files: &[PathBuf]| (!files.is_empty()).then(|| Corpus::read(files, &settings)).transpose();
+    let (valid, test) = (held_out(&data.valid_files)?, held_out(&data.test_files)?);
+    let labels = labels(data, &train)?;
     let tokenizer = Arc::new(tokenizer(data, &train, on_progress)?.with_sentinels(data.sentinels)?);
     let root = data.cache.clone().unwrap_or_else(|| cache_folder().join("data"));
-    let folder = root.join(shards_name(data, &train, valid.as_ref(), &tokenizer)?);
-    let (train_folder, valid_folder) = (folder.join("train"), folder.join("valid"));
-    let share = data.valid_share;
-    let (train, valid) = match valid {
-        Some(valid) => {
-            let train = train.whole(&tokenizer, &train_folder, on_progress)?;
-            (train, Some(valid.whole(&tokenizer, &valid_folder, on_progress)?))
+    let corpora = [Some(&train), valid.as_ref(), test.as_ref()];
+    let folder = root.join(shards_name(data, &corpora, labels.as_ref(), &tokenizer)?);
+    let mut write = Writer { tokenizer: &tokenizer, labels: labels.as_ref(), folder: &folder, on_progress };
+    let share = Some(data.valid_share).filter(|share| valid.is_none() && *share > 0.0);
+    let part = Part { held_out: share.map(|share| (share, false)), samples: data.samples };
+    let train_shards = write.shards(&train, "train", part)?;
+    let valid_shards = match (valid, share) {
+        (Some(valid), _) => Some(write.shards(&valid, "valid", Part::default())?),
+        (None, Some(share)) => {
+            let part = Part { held_out: Some((share, true)), samples: None };
+            Some(write.shards(&train, "valid", part)?)
         }
-        None if share > 0.0 => {
-            let rest = train.divided(share, false, &tokenizer, &train_folder, on_progress)?;
-            (rest, Some(train.divided(share, true, &tokenizer, &valid_folder, on_progress)?))
-        }
-        None => (train.whole(&tokenizer, &train_folder, on_progress)?, None),
+        (None, None) => None,
     };
+    let test_shards = test.map(|test| write.shards(&test, "test", Part::default())).transpose()?;
     let cut = SampleSettings { length: data.length, add_special: data.add_special, minimum: data.minimum };
     let vocabulary = tokenizer.vocabulary();
-    let fingerprint = match &valid {
-        Some(valid) => format!("{} {}", train.fingerprint(), valid.fingerprint()),
-        None => train.fingerprint().to_owned(),
+    let fingerprint = match &valid_shards {
+        Some(valid) => format!("{} {}", train_shards.fingerprint(), valid.fingerprint()),
+        None => train_shards.fingerprint().to_owned(),
     };
-    let train = Arc::new(Samples::new(train, vocabulary, cut)?);
-    let valid = valid.map(|valid| Samples::new(valid, vocabulary, cut).map(Arc::new)).transpose()?;
-    Ok(TextData { settings: data.clone(), tokenizer, train, valid, fingerprint })
+    let samples = |shards| Samples::new(shards, vocabulary, cut).map(Arc::new);
+    let train = samples(train_shards)?;
+    let valid = valid_shards.map(samples).transpose()?;
+    let test = test_shards.map(samples).transpose()?;
+    Ok(TextData { settings: data.clone(), tokenizer, train, valid, test, labels, fingerprint })
 }
 
 /// How the files of `[data.text]` are read.
@@ -136,43 +146,90 @@ impl<'a> Corpus<'a> {
         documents(&self.files, self.settings)
     }
 
-    /// The shards of all documents.
-    fn whole(&self, tokenizer: &Tokenizer, folder: &Path, on_progress: OnProgress<'_>) -> Result<Arc<Shards>> {
-        self.shards(self.documents(), &format!("{:?}", self.settings), tokenizer, folder, on_progress)
+    /// The documents of a part of them: a document's number decides, whatever else changes.
+    fn of_part(&self, part: Part) -> Result<impl Iterator<Item = modality_text::Result<Document>>> {
+        let chosen = match part.samples {
+            Some(most) => self.chosen(part, most)?,
+            None => None,
+        };
+        let kept = self.documents().enumerate().filter(move |(number, document)| {
+            document.is_err() || part.holds(*number) && chosen.as_ref().is_none_or(|chosen| chosen.contains(number))
+        });
+        Ok(kept.map(|(_, document)| document))
     }
 
-    /// The shards of the documents held out (`valid`) or of the rest: a document's number decides, whatever else changes.
-    fn divided(
-        &self,
-        share: f64,
-        valid: bool,
-        tokenizer: &Tokenizer,
-        folder: &Path,
-        on_progress: OnProgress<'_>,
-    ) -> Result<Arc<Shards>> {
+    /// The numbers of `most` documents of a part, drawn once and for all; `None` where it has no more.
+    fn chosen(&self, part: Part, most: usize) -> Result<Option<BTreeSet<usize>>> {
+        let mut count = 0;
+        for document in self.documents() {
+            document?;
+            count += 1;
+        }
+        let key = Key::root(0).stream("samples");
+        let mut numbers: Vec<usize> = (0..count).filter(|number| part.holds(*number)).collect();
+        if numbers.len() <= most {
+            return Ok(None);
+        }
+        numbers.sort_by(|a, b| key.uniform(*a as u64).total_cmp(&key.uniform(*b as u64)).then(a.cmp(b)));
+        numbers.truncate(most);
+        Ok(Some(numbers.into_iter().collect()))
+    }
+}
+
+/// Which documents of a corpus are meant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    /// The share held out, and whether those are meant or the rest.
+    held_out: Option<(f64, bool)>,
+    /// At most so many.
+    samples: Option<usize>,
+}
+
+impl Part {
+    /// Whether a document is held out or not, as is meant.
+    fn holds(self, number: usize) -> bool {
         let key = Key::root(0).stream("held out");
-        let kept = self
-            .documents()
-            .enumerate()
-            .filter(move |(number, document)| document.is_err() || (key.uniform(*number as u64) < share) == valid)
-            .map(|(_, document)| document);
-        let what = format!("{:?} held out {share}: {valid}", self.settings);
-        self.shards(kept, &what, tokenizer, folder, on_progress)
+        self.held_out.is_none_or(|(share, meant)| (key.uniform(number as u64) < share) == meant)
     }
 
-    fn shards(
-        &self,
-        documents: impl IntoIterator<Item = modality_text::Result<Document>>,
-        what: &str,
-        tokenizer: &Tokenizer,
-        folder: &Path,
-        on_progress: OnProgress<'_>,
-    ) -> Result<Arc<Shards>> {
-        write_shards(documents, self.sources.clone(), what, tokenizer, folder, &mut |documents, tokens| {
-            on_progress("preparing the text", documents, tokens)
-        })?;
+    /// What the documents depend on besides files and settings.
+    fn in_words(self) -> String {
+        let mut words = self.held_out.map_or(String::new(), |(share, meant)| format!(" held out {share}: {meant}"));
+        if let Some(samples) = self.samples {
+            words += &format!(" at most {samples}");
+        }
+        words
+    }
+}
+
+/// Writes shards of the run's corpora.
+struct Writer<'a, 'b> {
+    tokenizer: &'a Tokenizer,
+    labels: Option<&'a Labels>,
+    folder: &'a Path,
+    on_progress: OnProgress<'b>,
+}
+
+impl Writer<'_, '_> {
+    /// The shards of a part of a corpus, in the folder `name`.
+    fn shards(&mut self, corpus: &Corpus<'_>, name: &str, part: Part) -> Result<Arc<Shards>> {
+        let (folder, sources) = (self.folder.join(name), corpus.sources.clone());
+        let what = format!("{:?}{}", corpus.settings, part.in_words());
+        let mut progress =
+            |documents, tokens| (self.on_progress)("preparing the text", documents, tokens);
+        let documents = corpus.of_part(part)?;
+        write_labelled_shards(documents, self.labels, sources, &what, self.tokenizer, &folder, &mut progress)?;
         Ok(Arc::new(Shards::open(folder)?))
     }
+}
+
+/// The labels of the settings, or those of the training files.
+fn labels(data: &DataText, train: &Corpus<'_>) -> Result<Option<Labels>> {
+    let Some(kind) = train.settings.label_kind else { return Ok(None) };
+    if !data.labels.is_empty() {
+        return Ok(Some(Labels { kind, names: data.labels.clone() }));
+    }
+    Ok(Some(Labels::of(kind, train.documents())?))
 }
 
 fn tokenizer(data: &DataText, train: &Corpus<'_>, on_progress: OnProgress<'_>) -> Result<Tokenizer> {
@@ -194,9 +251,13 @@ fn tokenizer(data: &DataText, train: &Corpus<'_>, on_progress: OnProgress<'_>) -
     }
     on_progress("training the tokenizer", 0, 0);
     let mut read = 0;
-    let texts = train.documents().map(|document| {
+    let texts = train.documents().flat_map(|document| {
         read += 1;
-        document.map(|document| document.text)
+        let texts = match document {
+            Ok(document) => [Some(Ok(document.text)), document.second.map(Ok)],
+            Err(error) => [Some(Err(error)), None],
+        };
+        texts.into_iter().flatten()
     });
     let tokenizer = Tokenizer::train(kind, size, texts, data.lowercase)?;
     on_progress("training the tokenizer", read, 0);
@@ -207,18 +268,21 @@ fn tokenizer(data: &DataText, train: &Corpus<'_>, on_progress: OnProgress<'_>) -
     Ok(tokenizer)
 }
 
-/// A name for the shards' folder: files by content, settings and tokenizer.
+/// A name for the shards' folder: files by content, settings, labels and tokenizer.
 fn shards_name(
     data: &DataText,
-    train: &Corpus<'_>,
-    valid: Option<&Corpus<'_>>,
+    corpora: &[Option<&Corpus<'_>>],
+    labels: Option<&Labels>,
     tokenizer: &Tokenizer,
 ) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(format!("{:?} {} {}", train.settings, data.valid_share, tokenizer.hash()?).as_bytes());
-    train.hash_into(&mut hasher);
-    if let Some(valid) = valid {
-        valid.hash_into(&mut hasher);
+    let settings = corpora.iter().flatten().next().map(|corpus| corpus.settings);
+    hasher.update(
+        format!("{settings:?} {} {:?} {labels:?} {}", data.valid_share, data.samples, tokenizer.hash()?).as_bytes(),
+    );
+    for corpus in corpora {
+        hasher.update(if corpus.is_some() { b"|" } else { b"-" });
+        corpus.inspect(|corpus| corpus.hash_into(&mut hasher));
     }
     Ok(hasher.finalize().to_hex()[..20].to_owned())
 }

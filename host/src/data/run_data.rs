@@ -17,11 +17,13 @@ pub struct RunData {
     pub train: SharedSource,
     /// The samples held out, where there are any.
     pub valid: Option<SharedSource>,
+    /// The samples to measure on when the run has ended, where there are any.
+    pub test: Option<SharedSource>,
     /// Tokenizer and samples, where it is text.
     pub text: Option<TextData>,
     /// A hash of all samples, or what they are made from.
     pub fingerprint: String,
-    /// By modality, what plugins may know of it, as JSON: a vocabulary, the size of pictures, the length of sounds.
+    /// By modality, what plugins may know of it, as JSON: a vocabulary with labels, the size of pictures, the length of sounds.
     pub facts: BTreeMap<String, String>,
     /// Rows of the longest sample, or what a packed row holds.
     pub length: usize,
@@ -57,10 +59,13 @@ fn of_text(text: TextData) -> RunData {
         "unknown": vocabulary.unknown,
         "sentinels": vocabulary.sentinels,
         "special": vocabulary.special,
+        "label_kind": text.labels.as_ref().map(|labels| labels.kind.name()),
+        "labels": text.labels.as_ref().map(|labels| &labels.names),
     });
     RunData {
         train: text.train.clone(),
         valid: text.valid.clone().map(|valid| valid as SharedSource),
+        test: text.test.clone().map(|test| test as SharedSource),
         fingerprint: text.fingerprint.clone(),
         facts: BTreeMap::from([("text".to_owned(), facts.to_string())]),
         length: text.settings.length,
@@ -77,6 +82,7 @@ fn of_images(settings: &DataImage) -> RunData {
     RunData {
         train: part(0, samples),
         valid: (valid_samples > 0).then(|| part(samples, valid_samples)),
+        test: None,
         text: None,
         fingerprint: fingerprint(&format!("{settings:?}")),
         facts: BTreeMap::from([("image".to_owned(), facts.to_string())]),
@@ -93,6 +99,7 @@ fn of_audio(settings: &DataAudio) -> RunData {
     RunData {
         train: part(0, samples),
         valid: (valid_samples > 0).then(|| part(samples, valid_samples)),
+        test: None,
         text: None,
         fingerprint: fingerprint(&format!("{settings:?}")),
         facts: BTreeMap::from([("audio".to_owned(), facts.to_string())]),

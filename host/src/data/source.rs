@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use modality_text::Samples;
+use modality_text::{LabelKind, Samples};
 
 use crate::boundary::{AddedColumn, Collation, ColumnData};
 use crate::error::Result;
@@ -83,17 +83,38 @@ impl Source for Samples {
 
     fn read(&self, sample: usize) -> BTreeMap<String, ColumnData> {
         let sample = self.get(sample);
+        let mut further = BTreeMap::new();
+        let mut add = |name: &str, column: Option<ColumnData>| {
+            further.extend(column.map(|column| (format!("text.{name}"), column)));
+        };
+        add("types", self.shards().is_pairs().then(|| ColumnData::U32(sample.types.into())));
+        add("label", sample.class.map(|class| ColumnData::U32(Arc::from([class]))));
+        add("score", sample.score.map(|score| ColumnData::F32(Arc::from([score]))));
+        add("tags", (label_kind(self) == Some(LabelKind::Tags)).then(|| ColumnData::I64(sample.tags.into())));
         let truths = |values: &[bool]| ColumnData::Bool(values.iter().map(|value| u8::from(*value)).collect());
-        BTreeMap::from([
+        let mut columns = BTreeMap::from([
             ("text.special".to_owned(), truths(&sample.special)),
             ("text.word_starts".to_owned(), truths(&sample.word_starts)),
             ("text.tokens".to_owned(), ColumnData::U32(sample.ids.into())),
-        ])
+        ]);
+        columns.append(&mut further);
+        columns
     }
 
     fn batch_columns(&self) -> Vec<BatchColumn> {
-        vec![BatchColumn::Rows("text.tokens")]
+        let mut columns = vec![BatchColumn::Rows("text.tokens")];
+        columns.extend(self.shards().is_pairs().then_some(BatchColumn::Rows("text.types")));
+        columns.extend(label_kind(self).map(|kind| match kind {
+            LabelKind::Class => BatchColumn::Stacked("text.label", Vec::new()),
+            LabelKind::Score => BatchColumn::Stacked("text.score", Vec::new()),
+            LabelKind::Tags => BatchColumn::Rows("text.tags"),
+        }));
+        columns
     }
+}
+
+fn label_kind(samples: &Samples) -> Option<LabelKind> {
+    samples.shards().labels().map(|labels| labels.kind)
 }
 
 /// Samples that are shared between threads.

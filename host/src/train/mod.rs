@@ -8,6 +8,7 @@ mod checkpoint;
 mod evaluate;
 mod guards;
 mod items;
+mod layer_decay;
 mod log;
 mod measure_run;
 mod measurement;

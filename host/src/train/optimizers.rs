@@ -4,6 +4,7 @@ use compute::optimizer::{Group, Groups, Optimizer, Settings, optimizer};
 use compute::weights::Weights;
 use experiment::{Experiment, OptimizerKind};
 
+use super::layer_decay::by_layer;
 use crate::error::{Error, Result};
 
 /// The groups of `[[optimizer.group]]` over the weights `only`; over all where that is empty.
@@ -34,7 +35,7 @@ pub(super) fn make_optimizer(
     weights: &Weights,
     only: Vec<String>,
 ) -> Result<Box<dyn Optimizer>> {
-    let groups = groups(experiment, only);
+    let mut groups = groups(experiment, only);
     if let Some(glob) = groups.unmatched(weights).first() {
         let owners = weights.owners();
         let example = owners.first().map_or("…", |weight| weight.name());
@@ -42,6 +43,10 @@ pub(super) fn make_optimizer(
             .with_help(format!("weights are called like `{example}`")));
     }
     let settings = &experiment.optimizer;
+    if let Some(decay) = settings.layer_decay {
+        let names: Vec<String> = weights.owners().iter().map(|weight| weight.name().to_owned()).collect();
+        groups.groups = by_layer(&settings.groups, decay, &names)?;
+    }
     let name = match settings.kind {
         OptimizerKind::AdamW => "adamw",
         OptimizerKind::Sgd => "sgd",

@@ -3,7 +3,7 @@
 //! Four steps, each usable alone. [`documents`] reads txt, jsonl, csv, tsv, parquet and tar files, gzip-compressed or
 //! not, one [`Document`] at a time. A [`Tokenizer`] is a Hugging Face `tokenizer.json`, the 256 bytes, or trained here on
 //! documents. [`prepare`] writes what it makes of them to memory-mapped [`Shards`], once per (files, settings, tokenizer).
-//! [`Samples`] cuts the documents to the length of a row.
+//! [`Samples`] cuts the documents to the length of a row. Labels ([`LabelKind`]) and pairs of texts go the same way.
 //!
 //! Tokenising ahead of training costs disk space (two bytes a token up to 65,536 tokens) and buys data threads that only
 //! copy, a sample that can be fetched by number alone, and exact counts before the first step. A document is never mixed
@@ -38,7 +38,9 @@ mod tokenizer;
 
 pub use error::{Error, Result};
 pub use samples::{Sample, SampleSettings, Samples};
-pub use shard::{Shards, SourceFile, Summary, prepare, source_file, write_shards};
+pub use shard::{
+    Labels, NO_TAG, Shards, SourceFile, Summary, prepare, source_file, write_labelled_shards, write_shards,
+};
 pub use source::{
     Document, Documents, Format, Label, LabelKind, Origin, SourceSettings, Tag, TextUnit, documents, source_files,
     split_members,

@@ -40,6 +40,10 @@ impl Default for Groups {
 /// Whether `name` matches `glob`, in which `*` stands for any letters and `?` for one.
 #[must_use]
 pub fn matches_glob(glob: &str, name: &str) -> bool {
+    // Lists of plain names are matched against every weight in every step.
+    if !glob.contains(['*', '?']) {
+        return glob == name;
+    }
     let (glob, name): (Vec<char>, Vec<char>) = (glob.chars().collect(), name.chars().collect());
     let (mut g, mut n) = (0, 0);
     // Where the last star was, and how much of the name it stands for.

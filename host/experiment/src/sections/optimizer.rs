@@ -36,6 +36,8 @@ pub struct Optimizer {
     pub clip_norm: f64,
     /// Decay of a moving average of the weights, in (0, 1).
     pub ema: Option<f64>,
+    /// Factor on the learning rate from each layer to the one below it, in (0, 1].
+    pub layer_decay: Option<f64>,
     /// The groups, in the order of the file.
     #[serde(skip)]
     pub groups: Vec<Group>,
@@ -88,6 +90,15 @@ pub(crate) fn schema() -> Schema {
             Field::new("clip_norm", Float, "Largest norm of all gradients together; 0 does not clip.")
                 .or(1.0)
                 .at_least(0.0),
+            Field::new(
+                "layer_decay",
+                Float,
+                "Factor on the learning rate from each layer to the one below it, down to the embeddings: Howard and Ruder 2018, \
+                 arXiv:1801.06146, section 3.2.",
+            )
+            .optional()
+            .more_than(0.0)
+            .at_most(1.0),
             Field::new("ema", Float, "Decay of a moving average of the weights, kept beside them.")
                 .optional()
                 .more_than(0.0)

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use super::{COUNTS, DOCUMENTS, FORMAT, INDEX, Index, SourceFile, TOKENIZER, tokens_name, words_name};
-use crate::{Encoding, Error, Result, Tokenizer};
+use super::{
+    COUNTS, DOCUMENTS, FORMAT, INDEX, Index, LABELS, Labels, NO_TAG, SECONDS, SourceFile, TOKENIZER, tags_name, tokens_name,
+    words_name,
+};
+use crate::{Encoding, Error, LabelKind, Result, Tokenizer};
 
 /// Tokenised documents by number; shared freely between threads.
 pub struct Shards {
@@ -15,6 +18,8 @@ pub struct Shards {
     index: Index,
     offsets: Map,
     counts: Map,
+    labels: Option<Map>,
+    seconds: Option<Map>,
     parts: Vec<Part>,
 }
 
@@ -23,6 +28,7 @@ struct Part {
     first_token: u64,
     tokens: Map,
     words: Map,
+    tags: Option<Map>,
 }
 
 impl Shards {
@@ -45,6 +51,11 @@ impl Shards {
         let offsets = map(&dir, &index, DOCUMENTS, index.documents.checked_add(1).and_then(|n| n.checked_mul(8)))?;
         let counts = map(&dir, &index, COUNTS, Some(u64::from(index.vocabulary) * 8))?;
         map(&dir, &index, TOKENIZER, None)?;
+        let kind = index.labels.as_ref().map(|labels| labels.kind);
+        let each = |name: &str| map(&dir, &index, name, index.documents.checked_mul(4));
+        let labels = kind.filter(|kind| *kind != LabelKind::Tags).map(|_| each(LABELS)).transpose()?;
+        let seconds = index.pairs.then(|| each(SECONDS)).transpose()?;
+        let has_tags = kind == Some(LabelKind::Tags);
         let mut parts = Vec::new();
         let (mut documents, mut tokens) = (0_u64, 0_u64);
         for (number, shard) in index.shards.iter().enumerate() {
@@ -52,6 +63,9 @@ impl Shards {
                 first_token: tokens,
                 tokens: map(&dir, &index, &tokens_name(number), shard.tokens.checked_mul(index.token_bytes))?,
                 words: map(&dir, &index, &words_name(number), Some(shard.tokens.div_ceil(8)))?,
+                tags: has_tags
+                    .then(|| map(&dir, &index, &tags_name(number), shard.tokens.checked_mul(2)))
+                    .transpose()?,
             });
             documents = documents.saturating_add(shard.documents);
             tokens = tokens.saturating_add(shard.tokens);
@@ -59,7 +73,7 @@ impl Shards {
         if documents != index.documents || tokens != index.tokens || ![2, 4].contains(&index.token_bytes) {
             return Err(wrong("its counts contradict each other; prepare the data again".to_owned()));
         }
-        let shards = Self { dir, index, offsets, counts, parts };
+        let shards = Self { dir, index, offsets, counts, labels, seconds, parts };
         shards.check_offsets()?;
         Ok(shards)
     }
@@ -166,9 +180,7 @@ impl Shards {
         if length == 0 {
             return Encoding::default();
         }
-        let start = self.offset(document) + range.start as u64;
-        let part = &self.parts[self.parts.partition_point(|part| part.first_token <= start) - 1];
-        let first = (start - part.first_token) as usize;
+        let (part, first) = self.place(document, range.start);
         let size = self.index.token_bytes as usize;
         let bytes = &part.tokens.bytes()[first * size..(first + length) * size];
         let mut word = [0; 4];
@@ -179,6 +191,80 @@ impl Shards {
         let bits = part.words.bytes();
         let starts = (first..first + length).map(|token| bits[token / 8] >> (token % 8) & 1 == 1);
         Encoding { ids: ids.collect(), word_starts: starts.collect() }
+    }
+
+    /// The part that holds token `token` of a document, and its place there.
+    fn place(&self, document: usize, token: usize) -> (&Part, usize) {
+        let start = self.offset(document) + token as u64;
+        let part = &self.parts[self.parts.partition_point(|part| part.first_token <= start) - 1];
+        (part, (start - part.first_token) as usize)
+    }
+
+    /// What the documents are labelled with.
+    #[must_use]
+    pub fn labels(&self) -> Option<&Labels> {
+        self.index.labels.as_ref()
+    }
+
+    /// Whether each document is a pair of texts.
+    #[must_use]
+    pub fn is_pairs(&self) -> bool {
+        self.index.pairs
+    }
+
+    /// Tokens of the first text of document `document`: all of it where documents are no pairs.
+    ///
+    /// # Panics
+    /// `document >= len()`.
+    #[must_use]
+    pub fn first_length(&self, document: usize) -> usize {
+        let length = self.length(document);
+        self.seconds.as_ref().map_or(length, |seconds| (seconds.number32(document) as usize).min(length))
+    }
+
+    /// The number of the class of document `document`, where the labels are classes.
+    ///
+    /// # Panics
+    /// `document >= len()`.
+    #[must_use]
+    pub fn class(&self, document: usize) -> Option<u32> {
+        let classes = self.labels.as_ref().filter(|_| self.has_labels(LabelKind::Class));
+        classes.map(|classes| classes.number32(document))
+    }
+
+    /// The score of document `document`, where the labels are scores.
+    ///
+    /// # Panics
+    /// `document >= len()`.
+    #[must_use]
+    pub fn score(&self, document: usize) -> Option<f32> {
+        let scores = self.labels.as_ref().filter(|_| self.has_labels(LabelKind::Score));
+        scores.map(|scores| f32::from_bits(scores.number32(document)))
+    }
+
+    /// The tags of the tokens `range` of document `document`, [`NO_TAG`] for those without one; what lies behind its end is
+    /// left out. Empty where the labels are no tags.
+    ///
+    /// # Panics
+    /// `document >= len()`.
+    #[must_use]
+    pub fn tags(&self, document: usize, range: Range<usize>) -> Vec<i64> {
+        let end = range.end.min(self.length(document));
+        if !self.has_labels(LabelKind::Tags) || range.start >= end {
+            return Vec::new();
+        }
+        let (part, first) = self.place(document, range.start);
+        let Some(tags) = &part.tags else { return Vec::new() };
+        let bytes = &tags.bytes()[2 * first..2 * (first + end - range.start)];
+        let tag = |bytes: &[u8]| match u16::from_le_bytes([bytes[0], bytes[1]]) {
+            0 => NO_TAG,
+            number => i64::from(number) - 1,
+        };
+        bytes.chunks_exact(2).map(tag).collect()
+    }
+
+    fn has_labels(&self, kind: LabelKind) -> bool {
+        self.index.labels.as_ref().is_some_and(|labels| labels.kind == kind)
     }
 
     /// How often each id occurs; as long as the vocabulary.
@@ -241,6 +327,13 @@ impl Map {
         let mut word = [0; 8];
         word.copy_from_slice(&self.bytes()[index * 8..index * 8 + 8]);
         u64::from_le_bytes(word)
+    }
+
+    /// The u32 at place `index`.
+    fn number32(&self, index: usize) -> u32 {
+        let mut word = [0; 4];
+        word.copy_from_slice(&self.bytes()[index * 4..index * 4 + 4]);
+        u32::from_le_bytes(word)
     }
 }
 

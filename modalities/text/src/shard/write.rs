@@ -5,11 +5,17 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
 use super::folder::Build;
-use super::{COUNTS, DOCUMENTS, FORMAT, FileIndex, INDEX, Index, ShardIndex, Shards, SourceFile, TOKENIZER};
-use super::{tokens_name, words_name};
+use super::labels::{Encoded, encode};
+use super::{
+    COUNTS, DOCUMENTS, FORMAT, FileIndex, INDEX, Index, LABELS, Labels, SECONDS, ShardIndex, Shards, SourceFile, TOKENIZER,
+    tags_name, tokens_name, words_name,
+};
 use crate::source::PARALLEL;
-use crate::{Document, Encoding, Error, Result, SourceSettings, Tokenizer, documents, source_files, split_members};
+use crate::{Document, Error, LabelKind, Result, SourceSettings, Tokenizer, documents, source_files, split_members};
 
 /// A shard is closed by the document that reaches this many tokens.
 const SHARD_TOKENS: u64 = 1 << 28;
@@ -64,18 +70,34 @@ pub fn write_shards(
     dir: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Summary> {
-    let fingerprint = fingerprint(&sources, what, tokenizer)?;
+    write_labelled_shards(documents, None, sources, what, tokenizer, dir, progress)
+}
+
+/// [`write_shards`] with the documents' labels; every document must have one of them.
+///
+/// # Errors
+/// As [`prepare`]; a document without a label, or with one that is none of `labels`, by file and line.
+pub fn write_labelled_shards(
+    documents: impl IntoIterator<Item = Result<Document>>,
+    labels: Option<&Labels>,
+    sources: Vec<SourceFile>,
+    what: &str,
+    tokenizer: &Tokenizer,
+    dir: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Summary> {
+    let fingerprint = fingerprint(&sources, labels, what, tokenizer)?;
     let build = Build::begin(dir)?;
     if let Some((documents, tokens)) = reusable(dir, &fingerprint)? {
         progress(documents, tokens);
         return Ok(Summary { documents, tokens, reused: true, sources });
     }
-    let mut writer = Writer::new(build.partial()?, tokenizer.vocabulary().size)?;
+    let mut writer = Writer::new(build.partial()?, tokenizer.vocabulary().size, labels.cloned())?;
     let mut chunk = Vec::new();
     let mut chunk_bytes = 0;
     for document in documents {
         let document = document?;
-        chunk_bytes += document.text.len();
+        chunk_bytes += document.text.len() + document.second.as_ref().map_or(0, String::len);
         chunk.push(document);
         if chunk_bytes >= CHUNK_BYTES {
             writer.write(&mut chunk, tokenizer, progress)?;
@@ -111,8 +133,15 @@ pub fn source_file(path: &Path) -> Result<SourceFile> {
     Ok(SourceFile { name, bytes, blake3: hasher.finalize().to_hex().to_string() })
 }
 
-fn fingerprint(sources: &[SourceFile], what: &str, tokenizer: &Tokenizer) -> Result<String> {
-    let everything = serde_json::json!([FORMAT, tokenizer.hash()?, what, sources]);
+fn fingerprint(
+    sources: &[SourceFile],
+    labels: Option<&Labels>,
+    what: &str,
+    tokenizer: &Tokenizer,
+) -> Result<String> {
+    let mut everything = vec![json!(FORMAT), json!(tokenizer.hash()?), json!(what), json!(sources)];
+    everything.extend(labels.map(|labels| json!(labels)));
+    let everything = Value::Array(everything);
     Ok(blake3::hash(everything.to_string().as_bytes()).to_hex().to_string())
 }
 
@@ -187,13 +216,15 @@ impl Bits {
 struct Shard {
     tokens: Hashed,
     words: Hashed,
+    tags: Option<Hashed>,
     bits: Bits,
     index: ShardIndex,
 }
 
 impl Shard {
-    fn create(dir: &Path, number: usize) -> Result<Self> {
+    fn create(dir: &Path, number: usize, has_tags: bool) -> Result<Self> {
         Ok(Self {
+            tags: has_tags.then(|| Hashed::create(dir, &tags_name(number))).transpose()?,
             tokens: Hashed::create(dir, &tokens_name(number))?,
             words: Hashed::create(dir, &words_name(number))?,
             bits: Bits::default(),
@@ -206,6 +237,11 @@ struct Writer {
     dir: PathBuf,
     shard: Option<Shard>,
     offsets: Hashed,
+    labels: Option<Labels>,
+    /// The classes or scores, where there are such.
+    numbers: Option<Hashed>,
+    /// Where the second texts begin, where the documents are pairs; the first document tells.
+    seconds: Option<Hashed>,
     counts: Vec<u64>,
     token_bytes: u64,
     documents: u64,
@@ -215,8 +251,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(dir: &Path, vocabulary: u32) -> Result<Self> {
+    fn new(dir: &Path, vocabulary: u32, labels: Option<Labels>) -> Result<Self> {
+        let numbered = labels.as_ref().is_some_and(|labels| labels.kind != LabelKind::Tags);
         Ok(Self {
+            numbers: numbered.then(|| Hashed::create(dir, LABELS)).transpose()?,
+            seconds: None,
+            labels,
             dir: dir.to_owned(),
             shard: None,
             offsets: Hashed::create(dir, DOCUMENTS)?,
@@ -235,22 +275,37 @@ impl Writer {
         tokenizer: &Tokenizer,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<()> {
-        let texts: Vec<&str> = chunk.iter().map(|document| document.text.as_str()).collect();
-        for encoding in tokenizer.encode_batch(&texts)? {
-            self.add(&encoding)?;
+        let labels = self.labels.as_ref();
+        let encoded: Result<Vec<Encoded>> =
+            chunk.par_iter().map(|document| encode(document, tokenizer, labels)).collect();
+        for (encoded, document) in encoded?.iter().zip(chunk.iter()) {
+            self.add(encoded, document.second.is_some())?;
         }
         chunk.clear();
         progress(self.documents, self.tokens);
         Ok(())
     }
 
-    fn add(&mut self, encoding: &Encoding) -> Result<()> {
+    fn add(&mut self, encoded: &Encoded, is_pair: bool) -> Result<()> {
+        let encoding = &encoded.encoding;
+        if self.documents == 0 && is_pair {
+            self.seconds = Some(Hashed::create(&self.dir, SECONDS)?);
+        }
+        if let Some(seconds) = &mut self.seconds {
+            seconds.put(&encoded.first.to_le_bytes())?;
+        }
+        if let Some(numbers) = &mut self.numbers {
+            numbers.put(&encoded.label.to_le_bytes())?;
+        }
         if self.shard.as_ref().is_some_and(|shard| shard.index.tokens >= SHARD_TOKENS) {
             self.close_shard()?;
         }
         let shard = match &mut self.shard {
             Some(shard) => shard,
-            none => none.insert(Shard::create(&self.dir, self.shards.len())?),
+            none => {
+                let has_tags = self.labels.as_ref().is_some_and(|labels| labels.kind == LabelKind::Tags);
+                none.insert(Shard::create(&self.dir, self.shards.len(), has_tags)?)
+            }
         };
         self.offsets.put(&self.tokens.to_le_bytes())?;
         let mut bytes = Vec::with_capacity(encoding.ids.len() * self.token_bytes as usize);
@@ -262,6 +317,9 @@ impl Writer {
         shard.tokens.put(&bytes)?;
         encoding.word_starts.iter().for_each(|start| shard.bits.push(*start));
         shard.words.put(&std::mem::take(&mut shard.bits.bytes))?;
+        if let Some(tags) = &mut shard.tags {
+            tags.put(&encoded.tags.iter().flat_map(|tag| tag.to_le_bytes()).collect::<Vec<u8>>())?;
+        }
         shard.index.documents += 1;
         shard.index.tokens += encoding.ids.len() as u64;
         self.documents += 1;
@@ -277,6 +335,7 @@ impl Writer {
         shard.bits.close();
         shard.words.put(&shard.bits.bytes)?;
         self.files.extend([shard.tokens.close()?, shard.words.close()?]);
+        self.files.extend(shard.tags.map(Hashed::close).transpose()?);
         self.shards.push(shard.index);
         Ok(())
     }
@@ -290,7 +349,11 @@ impl Writer {
         }
         let mut json = Hashed::create(&self.dir, TOKENIZER)?;
         json.put(tokenizer.to_json()?)?;
+        let pairs = self.seconds.is_some();
         self.files.extend([self.offsets.close()?, counts.close()?, json.close()?]);
+        for further in [self.numbers, self.seconds].into_iter().flatten() {
+            self.files.extend([further.close()?]);
+        }
         let index = Index {
             format: FORMAT,
             fingerprint,
@@ -299,6 +362,8 @@ impl Writer {
             token_bytes: self.token_bytes,
             documents: self.documents,
             tokens: self.tokens,
+            labels: self.labels,
+            pairs,
             sources,
             shards: self.shards,
             files: self.files,

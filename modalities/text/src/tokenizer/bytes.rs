@@ -1,5 +1,6 @@
 //! The byte level: 256 bytes and four special tokens.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
@@ -55,6 +56,18 @@ fn letter(byte: u8) -> char {
     }
     let hidden_before = (0..byte).filter(|byte| !visible(*byte)).count() as u32;
     char::from_u32(0x100 + hidden_before).expect("68 letters from U+0100 on exist")
+}
+
+/// The bytes of the text that each of its ids stands for.
+pub(super) fn offsets(ids: &[u32]) -> Vec<Range<usize>> {
+    let mut end = 0;
+    let bytes = |id: &u32| id.checked_sub(256).map_or(1, |special| SPECIAL[special as usize].len());
+    let range = |id: &u32| {
+        let start = end;
+        end += bytes(id);
+        start..end
+    };
+    ids.iter().map(range).collect()
 }
 
 pub(super) fn encode(text: &str) -> Encoding {

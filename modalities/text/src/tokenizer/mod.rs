@@ -10,6 +10,7 @@ mod train;
 mod unigram;
 mod vocabulary;
 
+use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -175,9 +176,22 @@ impl Tokenizer {
             return Ok(bytes::encode(text));
         }
         let encoding = self.inner.encode(text, false).map_err(|error| self.failed(&*error))?;
-        let words = encoding.get_word_ids();
-        let word_starts = (0..words.len()).map(|t| t == 0 || words[t].is_none() || words[t] != words[t - 1]).collect();
-        Ok(Encoding { ids: encoding.get_ids().to_vec(), word_starts })
+        Ok(of_library(&encoding))
+    }
+
+    /// [`Tokenizer::encode`], and for each token the bytes of `text` that it stands for.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::encode`].
+    pub fn encode_with_offsets(&self, text: &str) -> Result<(Encoding, Vec<Range<usize>>)> {
+        if self.is_bytes {
+            let encoding = bytes::encode(text);
+            let offsets = bytes::offsets(&encoding.ids);
+            return Ok((encoding, offsets));
+        }
+        let encoding = self.inner.encode(text, false).map_err(|error| self.failed(&*error))?;
+        let offsets = encoding.get_offsets().iter().map(|(start, end)| *start..*end).collect();
+        Ok((of_library(&encoding), offsets))
     }
 
     /// [`Tokenizer::encode`] of several texts, on all processors, in their order.
@@ -234,6 +248,12 @@ impl Tokenizer {
     fn failed(&self, error: &(dyn std::error::Error + Send + Sync)) -> Error {
         Error::Tokenizer { path: None, reason: error.to_string() }
     }
+}
+
+fn of_library(encoding: &tokenizers::Encoding) -> Encoding {
+    let words = encoding.get_word_ids();
+    let word_starts = (0..words.len()).map(|t| t == 0 || words[t].is_none() || words[t] != words[t - 1]).collect();
+    Encoding { ids: encoding.get_ids().to_vec(), word_starts }
 }
 
 /// English text with the spaces around punctuation that WordPiece cannot tell apart removed, as BERT's own program does,
