@@ -7,6 +7,7 @@ mod training {
     mod evaluation;
     mod gradients;
     mod items;
+    mod labelled;
     mod masking;
     mod memory;
     mod optimizer;

@@ -380,25 +380,35 @@ impl<'a> Loop<'a> {
 
     fn evaluate_at_the_end(&mut self, progress: &Progress) -> Result<()> {
         let limit = self.session.experiment.evaluate.iter().find_map(|evaluate| evaluate.batches);
-        self.evaluate(limit, progress)
+        self.evaluate(limit, progress)?;
+        let Some(tested) = self.session.tested()? else { return Ok(()) };
+        self.record("test", "test", &tested, progress)
     }
 
     fn evaluate(&mut self, limit: Option<u64>, progress: &Progress) -> Result<()> {
         let Some(measured) = self.session.held_out(limit)? else { return Ok(()) };
-        let mut row = Row::new(self.step, "valid").with("loss", measured.loss);
+        self.record("valid", "held-out", &measured, progress)?;
+        (self.held_out, self.held_out_at) = (Some(measured), self.step);
+        Ok(())
+    }
+
+    /// Keeps and shows a measurement.
+    fn record(&mut self, split: &str, what: &str, measured: &HeldOut, progress: &Progress) -> Result<()> {
+        let mut row = Row::new(self.step, split).with("loss", measured.loss);
+        let mut message = format!("step {}  {what} loss {:.3}", self.step, measured.loss);
         if let Some(unigram) = measured.unigram {
             row = row.with("unigram_loss", unigram);
+            message += &format!(" (unigram {unigram:.3})");
         }
         for (name, value) in &measured.metrics {
             row = row.with(name, *value);
+            message += &format!("  {name} {value:.3}");
         }
         self.metrics.append(&row)?;
         if let Some(items) = &measured.items {
-            write_items(self.folder, "valid", items)?;
+            write_items(self.folder, split, items)?;
         }
-        let unigram = measured.unigram.map(|loss| format!(" (unigram {loss:.3})")).unwrap_or_default();
-        progress.line(&format!("step {}  held-out loss {:.3}{unigram}", self.step, measured.loss));
-        (self.held_out, self.held_out_at) = (Some(measured), self.step);
+        progress.line(&message);
         Ok(())
     }
 

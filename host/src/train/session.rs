@@ -24,7 +24,7 @@ use super::phases::phase_optimizers;
 use super::step::Stepper;
 use super::weights::{Heads, load_weights};
 use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, RoleEntry, RoleTable};
-use crate::data::{BatchMaker, RunData, StepBatch, TextData};
+use crate::data::{BatchMaker, RunData, SharedSource, StepBatch, TextData};
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Found, Plugin};
 use crate::models::fit_vocabulary;
@@ -55,6 +55,7 @@ pub struct Session {
     plugins: Vec<&'static Plugin>,
     plan: Arc<Batches>,
     evaluator: Option<Evaluator>,
+    tester: Option<Evaluator>,
 }
 
 impl Session {
@@ -97,7 +98,8 @@ impl Session {
         let steps = steps(&experiment, &data, &plan)?;
         Ok(Self {
             schedule: schedule(&experiment, steps),
-            evaluator: evaluator(&experiment, &data, &objective, &device),
+            evaluator: evaluator(&experiment, &data, data.valid.as_ref(), &objective, &device),
+            tester: evaluator(&experiment, &data, data.test.as_ref(), &objective, &device),
             ema: experiment.optimizer.ema.map(Ema::new).transpose()?,
             fingerprint: fingerprint(&experiment, &plugins, &data),
             stepper: Stepper { weights, objective, optimizer, phases, options, device },
@@ -189,6 +191,15 @@ impl Session {
             .as_ref()
             .map(|evaluator| evaluator.measure(&self.stepper.objective, &self.evaluation(), limit))
             .transpose()
+    }
+
+    /// The loss on all of the test data; `None` where the experiment names none.
+    ///
+    /// # Errors
+    /// As [`Evaluator::measure`].
+    pub fn tested(&self) -> Result<Option<HeldOut>> {
+        let measure = |tester: &Evaluator| tester.measure(&self.stepper.objective, &self.evaluation(), None);
+        self.tester.as_ref().map(measure).transpose()
     }
 
     /// Options of a call that evaluates: no gradients, no dropout, averaged weights where there are any.
@@ -284,11 +295,12 @@ fn plan(experiment: &Experiment, data: &RunData) -> Result<Batches> {
 fn evaluator(
     experiment: &Experiment,
     data: &RunData,
+    samples: Option<&SharedSource>,
     objective: &Arc<ObjectiveInstance>,
     device: &compute::Device,
 ) -> Option<Evaluator> {
-    data.valid.as_ref().map(|valid| Evaluator {
-        batches: BatchMaker::new(valid.clone(), objective.clone(), HELD_OUT_SEED),
+    samples.map(|samples| Evaluator {
+        batches: BatchMaker::new(samples.clone(), objective.clone(), HELD_OUT_SEED),
         unigram: data.text.as_ref().map(|text| Unigram::of(&text.train, &text.vocabulary().special)),
         settings: batch_settings(experiment, data),
         threads: experiment.run.data_threads,
