@@ -215,8 +215,7 @@ impl Writer<'_, '_> {
     fn shards(&mut self, corpus: &Corpus<'_>, name: &str, part: Part) -> Result<Arc<Shards>> {
         let (folder, sources) = (self.folder.join(name), corpus.sources.clone());
         let what = format!("{:?}{}", corpus.settings, part.in_words());
-        let mut progress =
-            |documents, tokens| (self.on_progress)("preparing the text", documents, tokens);
+        let mut progress = |documents, tokens| (self.on_progress)("preparing the text", documents, tokens);
         let documents = corpus.of_part(part)?;
         write_labelled_shards(documents, self.labels, sources, &what, self.tokenizer, &folder, &mut progress)?;
         Ok(Arc::new(Shards::open(folder)?))

@@ -30,8 +30,11 @@ pub(super) fn by_layer(groups: &[experiment::Group], decay: f64, names: &[String
     }
     if stacks.is_empty() {
         let example = names.first().map_or("…", String::as_str);
-        return Err(Error::new("config/layer-decay", "`layer_decay` is set, and no weight belongs to a numbered layer")
-            .with_help(format!("weights are called like `{example}`, layers like `encoder.layer.0`: remove it")));
+        return Err(Error::new(
+            "config/layer-decay",
+            "`layer_decay` is set, and no weight belongs to a numbered layer",
+        )
+        .with_help(format!("weights are called like `{example}`, layers like `encoder.layer.0`: remove it")));
     }
     let mut divided: BTreeMap<(Option<usize>, usize), Vec<String>> = BTreeMap::new();
     for name in names {

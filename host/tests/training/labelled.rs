@@ -68,7 +68,8 @@ fn batches_hold_labels_types_and_tags() {
         let rows = batch.tokens();
         let tensors = batch.into_tensors().expect("tensors");
         let found = tensors.iter().find(|tensor| tensor.name == name);
-        let found = found.unwrap_or_else(|| panic!("{:?}", tensors.iter().map(|tensor| &tensor.name).collect::<Vec<_>>()));
+        let found =
+            found.unwrap_or_else(|| panic!("{:?}", tensors.iter().map(|tensor| &tensor.name).collect::<Vec<_>>()));
         (format!("{:?}", found.dtype), found.shape.clone(), rows)
     };
     let (dtype, shape, _) = column("classify", &data("opinions.tsv", &OPINIONS), "text.label");
@@ -167,7 +168,8 @@ fn lower_layers_learn_more_slowly() {
                 let weights = session.stepper.weights.owners();
                 let name = format!("{layer}.attention.self.query.weight");
                 let weight = weights.iter().find(|weight| weight.name() == name);
-                let weight = weight.unwrap_or_else(|| panic!("{:?}", weights.iter().map(|w| w.name().to_owned()).collect::<Vec<_>>()));
+                let weight = weight
+                    .unwrap_or_else(|| panic!("{:?}", weights.iter().map(|w| w.name().to_owned()).collect::<Vec<_>>()));
                 weight.value().flatten_all().and_then(|value| value.to_vec1::<f32>()).expect("numbers")
             })
         };
@@ -185,5 +187,8 @@ fn lower_layers_learn_more_slowly() {
     let plain = moved(&[]);
     assert!((plain[0] - plain[1]).abs() < 0.1 * plain[1], "{plain:?}");
     let slower = moved(&["optimizer.layer_decay=0.5"]);
-    assert!((slower[0] / plain[0] - 0.25).abs() < 0.03 && (slower[1] / plain[1] - 0.5).abs() < 0.05, "{slower:?} {plain:?}");
+    assert!(
+        (slower[0] / plain[0] - 0.25).abs() < 0.03 && (slower[1] / plain[1] - 0.5).abs() < 0.05,
+        "{slower:?} {plain:?}"
+    );
 }

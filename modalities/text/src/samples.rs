@@ -109,7 +109,18 @@ impl Samples {
         if index.is_empty() {
             return wrong("minimum", minimum, format!("all {dropped} pieces of the text are shorter: lower it"));
         }
-        Ok(Self { shards, vocabulary: vocabulary.clone(), begin, end, body, whole, index, dropped, dropped_tokens, shortened })
+        Ok(Self {
+            shards,
+            vocabulary: vocabulary.clone(),
+            begin,
+            end,
+            body,
+            whole,
+            index,
+            dropped,
+            dropped_tokens,
+            shortened,
+        })
     }
 
     /// Number of samples.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use modality_text::{
-    Document, Error, Format, Label, LabelKind, Labels, NO_TAG, SampleSettings, Samples, Shards, SourceSettings, Tokenizer,
-    TokenizerKind, documents, source_file, write_labelled_shards,
+    Document, Error, Format, Label, LabelKind, Labels, NO_TAG, SampleSettings, Samples, Shards, SourceSettings,
+    Tokenizer, TokenizerKind, documents, source_file, write_labelled_shards,
 };
 use support::{data, file, read};
 use tempfile::tempdir;
@@ -66,7 +66,12 @@ fn json_lines_have_labels_and_lists_of_tags() {
     let path = file(dir.path(), "a.jsonl", "{\"words\":[\"New\",\"Marsh\"],\"tags\":[\"B\",\"I\"]}\n");
     let found = read(&path, &table("words", "tags", LabelKind::Tags)).unwrap();
     assert_eq!((found[0].text.as_str(), names(&found[0])), ("New Marsh", vec!["B", "I"]));
-    let text = said(dir.path(), "b.jsonl", "{\"words\":[\"a\",\"b\"],\"tags\":[\"O\"]}", &table("words", "tags", LabelKind::Tags));
+    let text = said(
+        dir.path(),
+        "b.jsonl",
+        "{\"words\":[\"a\",\"b\"],\"tags\":[\"O\"]}",
+        &table("words", "tags", LabelKind::Tags),
+    );
     assert!(text.contains("line 1") && text.contains("2 words have 1 tags"), "{text}");
     let text = said(dir.path(), "b.jsonl", "{\"text\":\"a\"}\n", &table("text", "y", LabelKind::Class));
     assert!(text.contains("line 1") && text.contains("`y`"), "{text}");
@@ -248,9 +253,13 @@ fn tags_of_a_text_in_pieces_are_all_there() {
     let (settings, tokenizer) = (form(Format::Conll, LabelKind::Tags), Tokenizer::bytes());
     let shards = shards(&dir.path().join("s"), &fixture("entities.conll"), &settings, &tokenizer);
     let samples = samples(&shards, &tokenizer, 16);
-    let cut: usize = (0..samples.len()).map(|number| samples.get(number).tags.iter().filter(|tag| **tag >= 0).count()).sum();
-    let words: usize =
-        read(&fixture("entities.conll"), &settings).unwrap().iter().map(|document| document.label.names().count()).sum();
+    let cut: usize =
+        (0..samples.len()).map(|number| samples.get(number).tags.iter().filter(|tag| **tag >= 0).count()).sum();
+    let words: usize = read(&fixture("entities.conll"), &settings)
+        .unwrap()
+        .iter()
+        .map(|document| document.label.names().count())
+        .sum();
     assert_eq!(cut, words);
 }
 
@@ -268,12 +277,16 @@ fn labels_that_are_not_in_the_list_are_named_with_their_line() {
         error.unwrap_err().to_string()
     };
     let text = write(&fixture("opinions.tsv"), &table("0", "1", LabelKind::Class), &["bad", "fair"]);
-    assert!(text.contains("opinions.tsv, line 2") && text.contains("`good`") && text.contains("`bad`, `fair`"), "{text}");
+    assert!(
+        text.contains("opinions.tsv, line 2") && text.contains("`good`") && text.contains("`bad`, `fair`"),
+        "{text}"
+    );
     let conll = form(Format::Conll, LabelKind::Tags);
     let text = write(&fixture("entities.conll"), &conll, &["O", "B-person", "I-person"]);
     assert!(text.contains("entities.conll, line 4") && text.contains("`B-place`"), "{text}");
     // A plain text file has no labels at all.
     let path = file(dir.path(), "plain.txt", "some text");
-    let text = write(&path, &SourceSettings { label_kind: Some(LabelKind::Class), ..SourceSettings::default() }, &["x"]);
+    let text =
+        write(&path, &SourceSettings { label_kind: Some(LabelKind::Class), ..SourceSettings::default() }, &["x"]);
     assert!(text.contains("plain.txt, line 1") && text.contains("`label_field`"), "{text}");
 }

@@ -37,7 +37,10 @@ enum Pooling {
 /// What is predicted.
 enum Target {
     /// One of some classes, each with its weight in the loss; no weights where all are alike.
-    Class { weights_k: Vec<f64>, smoothing: f64 },
+    Class {
+        weights_k: Vec<f64>,
+        smoothing: f64,
+    },
     Score,
 }
 
@@ -65,8 +68,11 @@ impl Objective for Classify {
         let causal = encoder.describe()?.causal;
         let pooling = match settings.pooling.as_str() {
             "first" if causal => {
-                return Err(Error::setting("pooling", "takes the first row, which sees nothing else in a causal model")
-                    .help("set `pooling = \"last\"`, `mean` or `auto`"));
+                return Err(Error::setting(
+                    "pooling",
+                    "takes the first row, which sees nothing else in a causal model",
+                )
+                .help("set `pooling = \"last\"`, `mean` or `auto`"));
             }
             "first" => Pooling::First,
             "mean" => Pooling::Mean,
@@ -112,7 +118,7 @@ impl Objective for Classify {
                     .item("accuracy", &right_b))
             }
             Target::Score => {
-                let predicted_b = outputs.reshape(&[outputs.dims()?[0]]);
+                let predicted_b = outputs.reshape(&[-1]);
                 let scores_b = batch.tensor("text.score")?;
                 let losses_b = (&predicted_b - scores_b.cast(predicted_b.dtype()?)).square();
                 Ok(Loss::sum_over(&losses_b).item("prediction", &predicted_b).item("label", &scores_b))

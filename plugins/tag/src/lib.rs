@@ -34,8 +34,11 @@ impl Objective for Tag {
 
     fn new(settings: TagSettings, scope: &Scope) -> Result<Self> {
         if let Some(found) = scope.label_kind("text")?.filter(|found| found != "tags") {
-            return Err(Error::new("plugin/labels", format!("the data has a label `{found}` for each text, none for its words"))
-                .help("set `label_kind = \"tags\"` in [data.text], or use the objective `classify`"));
+            return Err(Error::new(
+                "plugin/labels",
+                format!("the data has a label `{found}` for each text, none for its words"),
+            )
+            .help("set `label_kind = \"tags\"` in [data.text], or use the objective `classify`"));
         }
         let labels = scope.labels("text")?;
         let scheme = match settings.scheme.as_str() {

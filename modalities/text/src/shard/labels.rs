@@ -109,7 +109,8 @@ pub(super) fn encode(document: &Document, tokenizer: &Tokenizer, labels: Option<
 }
 
 fn unlabelled(origin: &Origin) -> Error {
-    let reason = "it has no label of the kind that is asked for: set `label_field` and `label_kind`, or the format".to_owned();
+    let reason =
+        "it has no label of the kind that is asked for: set `label_field` and `label_kind`, or the format".to_owned();
     Error::Damaged { place: origin.file.to_string(), line: Some(origin.line), reason }
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 use super::{
-    COUNTS, DOCUMENTS, FORMAT, INDEX, Index, LABELS, Labels, NO_TAG, SECONDS, SourceFile, TOKENIZER, tags_name, tokens_name,
-    words_name,
+    COUNTS, DOCUMENTS, FORMAT, INDEX, Index, LABELS, Labels, NO_TAG, SECONDS, SourceFile, TOKENIZER, tags_name,
+    tokens_name, words_name,
 };
 use crate::{Encoding, Error, LabelKind, Result, Tokenizer};
 

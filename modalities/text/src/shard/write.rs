@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::folder::Build;
 use super::labels::{Encoded, encode};
 use super::{
-    COUNTS, DOCUMENTS, FORMAT, FileIndex, INDEX, Index, LABELS, Labels, SECONDS, ShardIndex, Shards, SourceFile, TOKENIZER,
-    tags_name, tokens_name, words_name,
+    COUNTS, DOCUMENTS, FORMAT, FileIndex, INDEX, Index, LABELS, Labels, SECONDS, ShardIndex, Shards, SourceFile,
+    TOKENIZER, tags_name, tokens_name, words_name,
 };
 use crate::source::PARALLEL;
 use crate::{Document, Error, LabelKind, Result, SourceSettings, Tokenizer, documents, source_files, split_members};
@@ -133,12 +133,7 @@ pub fn source_file(path: &Path) -> Result<SourceFile> {
     Ok(SourceFile { name, bytes, blake3: hasher.finalize().to_hex().to_string() })
 }
 
-fn fingerprint(
-    sources: &[SourceFile],
-    labels: Option<&Labels>,
-    what: &str,
-    tokenizer: &Tokenizer,
-) -> Result<String> {
+fn fingerprint(sources: &[SourceFile], labels: Option<&Labels>, what: &str, tokenizer: &Tokenizer) -> Result<String> {
     let mut everything = vec![json!(FORMAT), json!(tokenizer.hash()?), json!(what), json!(sources)];
     everything.extend(labels.map(|labels| json!(labels)));
     let everything = Value::Array(everything);

@@ -118,7 +118,9 @@ impl Tokenizer {
         let mut inner = self.inner;
         let missing: Vec<_> =
             (have..count).map(|number| AddedToken::from(vocabulary::sentinel(number), true)).collect();
-        inner.add_special_tokens(missing).map_err(|error| Error::Tokenizer { path: None, reason: error.to_string() })?;
+        inner
+            .add_special_tokens(missing)
+            .map_err(|error| Error::Tokenizer { path: None, reason: error.to_string() })?;
         Self::new(inner)
     }
 
