@@ -141,7 +141,8 @@ fn looked_at(arguments: &InspectArguments) -> Result<(Vec<PathBuf>, SourceSettin
                 .with_help("run `export LACUNA_DATA=DIR`"))
         }
     };
-    let own = matches!(arguments.format, Some(Format::Conll | Format::Brown));
+    let columns = arguments.files.iter().any(|file| file.to_string_lossy().ends_with(".conll"));
+    let own = matches!(arguments.format, Some(Format::Conll | Format::Brown)) || arguments.format.is_none() && columns;
     let default = if own { LabelKind::Tags } else { LabelKind::Class };
     let has_own = own || matches!(arguments.format, Some(Format::Trec | Format::Snips));
     let kind = arguments.label_kind.or((has_own || arguments.label_field.is_some()).then_some(default));

@@ -136,9 +136,18 @@ impl LabelKind {
 }
 
 impl DataText {
+    /// What the labels are of a format that has some by itself; by the ending of the first file where the format is `auto`.
+    fn own_kinds(&self) -> &'static [LabelKind] {
+        let name = self.files.first().and_then(|file| file.to_str()).unwrap_or_default();
+        match self.format {
+            Format::Auto if name.ends_with(".conll") || name.ends_with(".conll.gz") => Format::Conll.label_kinds(),
+            format => format.label_kinds(),
+        }
+    }
+
     /// What the labels are; `None` without labels.
     pub fn labelled(&self) -> Option<LabelKind> {
-        let own = self.format.label_kinds().first().copied();
+        let own = self.own_kinds().first().copied();
         self.label_kind.or(own).or_else(|| self.label_field.as_ref().map(|_| LabelKind::Class))
     }
 }
@@ -300,7 +309,7 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataText,
 fn check_labels(checked: &Checked) -> Result<(), Error> {
     let what = in_words(HEADER);
     let text: DataText = checked.typed();
-    let kinds = text.format.label_kinds();
+    let kinds = text.own_kinds();
     if let Some(kind) = text.label_kind {
         if !kinds.is_empty() && !kinds.contains(&kind) {
             return Err(Error::Choice {
