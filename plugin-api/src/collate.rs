@@ -68,7 +68,8 @@ impl<'a> Samples<'a> {
     }
 }
 
-/// One sample. `text.tokens` are `u32`; `text.special` (special tokens) and `text.word_starts` are truth values. Where the data
+/// One sample. `text.tokens` are `u32`; `text.special` (special tokens) and `text.word_starts` are truth values, and so are
+/// `text.sentence_starts` and `text.paragraph_starts`. Where the data
 /// has them: of pairs `text.types` (`u32`, 0 and 1), `text.label` (`u32`, one), `text.score` (`f32`, one), and `text.tags` (`i64`,
 /// −100 where a token has none: it is special, or not the first of its word).
 #[derive(Clone, Copy)]

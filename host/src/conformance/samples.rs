@@ -79,6 +79,8 @@ impl Text {
         let starts = |place: usize| {
             !special[place] && (place == 0 || special[place - 1] || self.tokens[place - 1] == u32::from(b' '))
         };
+        // Each word is a sentence, each second one begins a paragraph.
+        let paragraph = |place: usize| starts(place) && (0..place).filter(|place| starts(*place)).count() % 2 == 0;
         let truths = |values: Vec<bool>| ColumnData::Bool(values.into_iter().map(u8::from).collect());
         let number = |of: u64| Key::root(0).stream("label").at(of).below(0, CLASSES.len() as u64);
         let tag = |place: usize| if starts(place) { number(self.tokens[place].into()) as i64 } else { -100 };
@@ -87,6 +89,8 @@ impl Text {
             id: self.id,
             columns: BTreeMap::from([
                 ("text.word_starts".to_owned(), truths((0..special.len()).map(starts).collect())),
+                ("text.sentence_starts".to_owned(), truths((0..special.len()).map(starts).collect())),
+                ("text.paragraph_starts".to_owned(), truths((0..special.len()).map(paragraph).collect())),
                 ("text.special".to_owned(), truths(special.clone())),
                 ("text.types".to_owned(), ColumnData::U32((0..special.len()).map(half).collect())),
                 ("text.tags".to_owned(), ColumnData::I64((0..special.len()).map(tag).collect())),

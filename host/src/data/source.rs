@@ -95,6 +95,8 @@ impl Source for Samples {
         let mut columns = BTreeMap::from([
             ("text.special".to_owned(), truths(&sample.special)),
             ("text.word_starts".to_owned(), truths(&sample.word_starts)),
+            ("text.sentence_starts".to_owned(), truths(&sample.sentence_starts)),
+            ("text.paragraph_starts".to_owned(), truths(&sample.paragraph_starts)),
             ("text.tokens".to_owned(), ColumnData::U32(sample.ids.into())),
         ]);
         columns.append(&mut further);

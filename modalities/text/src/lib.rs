@@ -39,7 +39,7 @@ mod tokenizer;
 pub use error::{Error, Result};
 pub use samples::{Sample, SampleSettings, Samples};
 pub use shard::{
-    Labels, NO_TAG, Shards, SourceFile, Summary, prepare, source_file, write_labelled_shards, write_shards,
+    Labels, NO_TAG, Shards, SourceFile, Starts, Summary, prepare, source_file, write_labelled_shards, write_shards,
 };
 pub use source::{
     Document, Documents, Format, Label, LabelKind, Origin, SourceSettings, Tag, TextUnit, documents, source_files,

@@ -24,6 +24,10 @@ pub struct Sample {
     pub special: Vec<bool>,
     /// Whether each token begins a word; true on the first of the text even where a word was cut `[t]`.
     pub word_starts: Vec<bool>,
+    /// Whether each token begins a sentence; never in pairs and labelled documents `[t]`.
+    pub sentence_starts: Vec<bool>,
+    /// Whether each token begins a paragraph; as above `[t]`.
+    pub paragraph_starts: Vec<bool>,
     /// Of a pair, 0 for the begin token and the first text with its end, 1 for the second; else empty `[t]`.
     pub types: Vec<u32>,
     /// Where documents are tagged, the number of each token's tag, [`NO_TAG`] for none; else empty `[t]`.
@@ -205,11 +209,22 @@ impl Samples {
                 made.tags[before..before + tags.len()].copy_from_slice(&tags);
             }
         }
+        let (mut sentence_starts, mut paragraph_starts) = (vec![false; made.ids.len()], vec![false; made.ids.len()]);
+        if !self.shards.is_pairs() {
+            let range = offset as usize..offset as usize + self.body;
+            let first = usize::from(self.begin.is_some());
+            for (place, starts) in self.shards.starts(number, range).into_iter().enumerate() {
+                sentence_starts[first + place] = starts.sentence;
+                paragraph_starts[first + place] = starts.paragraph;
+            }
+        }
         let special = made.ids.iter().map(|id| self.vocabulary.is_special(*id)).collect();
         Sample {
             ids: made.ids,
             special,
             word_starts: made.word_starts,
+            sentence_starts,
+            paragraph_starts,
             types: made.types,
             tags: made.tags,
             class: self.shards.class(number),

@@ -9,6 +9,11 @@ fn conforms() {
     for tokens in ["objective.tokens=slm", "objective.tokens=c-rts"] {
         assert_conforms_with("structural", &[tokens, "objective.rate=0.4"]);
     }
+    for structure in ["ssp", "sp", "mspp"] {
+        let structure = format!("objective.structure={structure}");
+        assert_conforms_with("structural", &["objective.tokens=slm", &structure, "objective.candidates=1"]);
+    }
+    assert_conforms_with("structural", &["objective.tokens=none", "objective.structure=psd"]);
     let embeddings = ["objective.tokens=c-rts", "objective.clustering=embeddings", "objective.clusters=8"];
     assert_conforms_with("structural", &embeddings);
 }

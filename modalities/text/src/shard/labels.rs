@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::structure::Starts;
 use crate::{Document, Encoding, Error, Label, LabelKind, Origin, Result, Tokenizer};
 
 /// What a token without a tag has in place of one: what cross-entropy passes over.
@@ -73,14 +74,20 @@ pub(super) struct Encoded {
     pub(super) label: u32,
     /// For each token 1 + the number of its tag, or 0; empty without tags.
     pub(super) tags: Vec<u16>,
+    /// What begins with each token; nothing in a pair, nor where words are tagged.
+    pub(super) starts: Vec<Starts>,
 }
 
 /// Tokens and labels of a document.
 pub(super) fn encode(document: &Document, tokenizer: &Tokenizer, labels: Option<&Labels>) -> Result<Encoded> {
     let Document { text, second, label, origin } = document;
-    let mut tags = Vec::new();
+    let (mut tags, mut starts) = (Vec::new(), Vec::new());
     let (mut encoding, number) = match (labels.map(|labels| (labels, labels.kind)), label) {
-        (None, _) => (tokenizer.encode(text)?, 0),
+        (None, _) => {
+            let (encoding, offsets) = tokenizer.encode_with_offsets(text)?;
+            starts = super::structure::starts(text, &offsets);
+            (encoding, 0)
+        }
         (Some((labels, LabelKind::Class)), Label::Class(name)) => {
             (tokenizer.encode(text)?, labels.number(name, &origin.file, origin.line)?)
         }
@@ -105,7 +112,8 @@ pub(super) fn encode(document: &Document, tokenizer: &Tokenizer, labels: Option<
         encoding.ids.extend(second.ids);
         encoding.word_starts.extend(second.word_starts);
     }
-    Ok(Encoded { encoding, first, label: number, tags })
+    starts.resize(encoding.ids.len(), Starts::default());
+    Ok(Encoded { encoding, first, label: number, tags, starts })
 }
 
 fn unlabelled(origin: &Origin) -> Error {
@@ -116,7 +124,7 @@ fn unlabelled(origin: &Origin) -> Error {
 
 /// For each word, given by the byte at which it begins, its first token: the first that stands for a part of it that is no
 /// white space. `None` where the tokenizer left the whole word out.
-fn first_pieces(text: &str, offsets: &[Range<usize>], starts: &[usize]) -> Vec<Option<usize>> {
+pub(super) fn first_pieces(text: &str, offsets: &[Range<usize>], starts: &[usize]) -> Vec<Option<usize>> {
     let mut pieces = vec![None; starts.len()];
     for (token, range) in offsets.iter().enumerate() {
         // Some tokenizers count the space before a word as its first piece's.

@@ -4,6 +4,7 @@
 //! - `index.json`: counts, tokenizer hash, source files, and size and BLAKE3 hash of every file beside it; written last;
 //! - `tokens-NNNNN.bin`: ids, little endian, two bytes each where the vocabulary fits, else four; documents lie whole;
 //! - `words-NNNNN.bin`: one bit per token of that shard, lowest first, set where a word begins;
+//! - `starts-NNNNN.bin`: two bits per token of that shard, lowest first: whether a sentence begins, whether a paragraph does;
 //! - `documents.bin`: for each document the number of tokens before it, and their sum at the end; u64, little endian;
 //! - `counts.bin`: how often each id occurs, for a unigram model; u64, little endian;
 //! - `tokenizer.json`;
@@ -18,6 +19,7 @@
 mod folder;
 mod labels;
 mod read;
+mod structure;
 mod write;
 
 use std::collections::BTreeMap;
@@ -26,10 +28,11 @@ use serde::{Deserialize, Serialize};
 
 pub use labels::{Labels, NO_TAG};
 pub use read::Shards;
+pub use structure::Starts;
 pub use write::{Summary, prepare, source_file, write_labelled_shards, write_shards};
 
 /// Version of the layout above; a folder of another one is made anew.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 const INDEX: &str = "index.json";
 const DOCUMENTS: &str = "documents.bin";
@@ -44,6 +47,10 @@ fn tokens_name(shard: usize) -> String {
 
 fn words_name(shard: usize) -> String {
     format!("words-{shard:05}.bin")
+}
+
+fn starts_name(shard: usize) -> String {
+    format!("starts-{shard:05}.bin")
 }
 
 fn tags_name(shard: usize) -> String {

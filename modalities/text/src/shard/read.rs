@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 use super::{
-    COUNTS, DOCUMENTS, FORMAT, INDEX, Index, LABELS, Labels, NO_TAG, SECONDS, SourceFile, TOKENIZER, tags_name,
-    tokens_name, words_name,
+    COUNTS, DOCUMENTS, FORMAT, INDEX, Index, LABELS, Labels, NO_TAG, SECONDS, SourceFile, Starts, TOKENIZER,
+    starts_name, tags_name, tokens_name, words_name,
 };
 use crate::{Encoding, Error, LabelKind, Result, Tokenizer};
 
@@ -28,6 +28,7 @@ struct Part {
     first_token: u64,
     tokens: Map,
     words: Map,
+    starts: Map,
     tags: Option<Map>,
 }
 
@@ -63,6 +64,7 @@ impl Shards {
                 first_token: tokens,
                 tokens: map(&dir, &index, &tokens_name(number), shard.tokens.checked_mul(index.token_bytes))?,
                 words: map(&dir, &index, &words_name(number), Some(shard.tokens.div_ceil(8)))?,
+                starts: map(&dir, &index, &starts_name(number), Some(shard.tokens.div_ceil(4)))?,
                 tags: has_tags
                     .then(|| map(&dir, &index, &tags_name(number), shard.tokens.checked_mul(2)))
                     .transpose()?,
@@ -265,6 +267,25 @@ impl Shards {
 
     fn has_labels(&self, kind: LabelKind) -> bool {
         self.index.labels.as_ref().is_some_and(|labels| labels.kind == kind)
+    }
+
+    /// What begins with the tokens `range` of document `document`; what lies behind its end is left out.
+    ///
+    /// # Panics
+    /// `document >= len()`.
+    #[must_use]
+    pub fn starts(&self, document: usize, range: Range<usize>) -> Vec<Starts> {
+        let end = range.end.min(self.length(document));
+        if end <= range.start {
+            return Vec::new();
+        }
+        let start = self.offset(document) + range.start as u64;
+        let part = &self.parts[self.parts.partition_point(|part| part.first_token <= start) - 1];
+        let (first, bits) = ((start - part.first_token) as usize, part.starts.bytes());
+        let bit = |place: usize| bits[place / 8] >> (place % 8) & 1 == 1;
+        (first..first + end - range.start)
+            .map(|token| Starts { sentence: bit(2 * token), paragraph: bit(2 * token + 1) })
+            .collect()
     }
 
     /// How often each id occurs; as long as the vocabulary.

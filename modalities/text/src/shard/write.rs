@@ -12,7 +12,7 @@ use super::folder::Build;
 use super::labels::{Encoded, encode};
 use super::{
     COUNTS, DOCUMENTS, FORMAT, FileIndex, INDEX, Index, LABELS, Labels, SECONDS, ShardIndex, Shards, SourceFile,
-    TOKENIZER, tags_name, tokens_name, words_name,
+    TOKENIZER, starts_name, tags_name, tokens_name, words_name,
 };
 use crate::source::PARALLEL;
 use crate::{Document, Error, LabelKind, Result, SourceSettings, Tokenizer, documents, source_files, split_members};
@@ -182,7 +182,7 @@ impl Hashed {
     }
 }
 
-/// Word-start bits, eight to a byte, lowest first.
+/// Bits, eight to a byte, lowest first.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
@@ -213,6 +213,8 @@ struct Shard {
     words: Hashed,
     tags: Option<Hashed>,
     bits: Bits,
+    starts: Hashed,
+    start_bits: Bits,
     index: ShardIndex,
 }
 
@@ -223,6 +225,8 @@ impl Shard {
             tokens: Hashed::create(dir, &tokens_name(number))?,
             words: Hashed::create(dir, &words_name(number))?,
             bits: Bits::default(),
+            starts: Hashed::create(dir, &starts_name(number))?,
+            start_bits: Bits::default(),
             index: ShardIndex { documents: 0, tokens: 0 },
         })
     }
@@ -312,6 +316,11 @@ impl Writer {
         shard.tokens.put(&bytes)?;
         encoding.word_starts.iter().for_each(|start| shard.bits.push(*start));
         shard.words.put(&std::mem::take(&mut shard.bits.bytes))?;
+        for start in &encoded.starts {
+            shard.start_bits.push(start.sentence);
+            shard.start_bits.push(start.paragraph);
+        }
+        shard.starts.put(&std::mem::take(&mut shard.start_bits.bytes))?;
         if let Some(tags) = &mut shard.tags {
             tags.put(&encoded.tags.iter().flat_map(|tag| tag.to_le_bytes()).collect::<Vec<u8>>())?;
         }
@@ -329,7 +338,9 @@ impl Writer {
         };
         shard.bits.close();
         shard.words.put(&shard.bits.bytes)?;
-        self.files.extend([shard.tokens.close()?, shard.words.close()?]);
+        shard.start_bits.close();
+        shard.starts.put(&shard.start_bits.bytes)?;
+        self.files.extend([shard.tokens.close()?, shard.words.close()?, shard.starts.close()?]);
         self.files.extend(shard.tags.map(Hashed::close).transpose()?);
         self.shards.push(shard.index);
         Ok(())

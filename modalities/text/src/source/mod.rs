@@ -10,7 +10,7 @@ mod files;
 mod jsonl;
 mod label;
 mod parquet_table;
-mod sentence;
+pub(crate) mod sentence;
 mod table;
 mod text;
 mod zip;

@@ -6,16 +6,16 @@ const TITLES: [&str; 14] =
 
 /// A piece of a paragraph.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Sentence<'a> {
+pub(crate) struct Sentence<'a> {
     /// Its text, without white space at the ends; line breaks stay inside.
-    pub(super) text: &'a str,
+    pub(crate) text: &'a str,
     /// Line breaks of the paragraph before it.
-    pub(super) lines_before: u64,
+    pub(crate) lines_before: u64,
 }
 
 /// The sentences of `paragraph` in order; together they hold everything but white space. The rule is that of
 /// [`super::TextUnit::Sentence`].
-pub(super) fn sentences(paragraph: &str) -> Vec<Sentence<'_>> {
+pub(crate) fn sentences(paragraph: &str) -> Vec<Sentence<'_>> {
     let (mut found, mut start, mut lines_before) = (Vec::new(), 0, 0);
     let mut ends = ends(paragraph);
     ends.push(paragraph.len());
