@@ -110,11 +110,7 @@ fn best(guesses: &[(String, f64)]) -> (String, f64) {
 /// When there is no gap, the text is too long, or the objective cannot predict.
 pub fn fill(session: &Session, text: &str, guesses: usize) -> Result<Filled> {
     let tokenizer = &session.text()?.tokenizer;
-    let parts: Vec<&str> = text.split(GAP).collect();
-    if parts.len() < 2 {
-        return Err(Error::new("config/fill", format!("`{text}` has no gap"))
-            .with_help(format!("write a gap as `{GAP}`: the {GAP} sat on the mat")));
-    }
+    let parts = gaps(text)?;
     let mut ids = vec![];
     let mut rows = Vec::new();
     for (index, part) in parts.iter().enumerate() {
@@ -134,6 +130,19 @@ pub fn fill(session: &Session, text: &str, guesses: usize) -> Result<Filled> {
         pieces.push(Piece::Text((*part).to_owned()));
     }
     Ok(Filled { pieces })
+}
+
+/// What stands before, between and after the gaps of a text.
+///
+/// # Errors
+/// When there is no gap.
+pub(crate) fn gaps(text: &str) -> Result<Vec<&str>> {
+    let parts: Vec<&str> = text.split(GAP).collect();
+    if parts.len() > 1 {
+        return Ok(parts);
+    }
+    Err(Error::new("config/fill", format!("`{text}` has no gap"))
+        .with_help(format!("write a gap as `{GAP}`: the {GAP} sat on the mat")))
 }
 
 /// Hides every seventh whole word of `count` held-out samples, spread evenly, and fills the gaps.
@@ -235,16 +244,23 @@ fn predict(session: &Session, ids: Vec<u32>, rows: &[usize], guesses: usize) -> 
     let rows_c = Tensor::from_slice(&rows, &[rows.len()], device)?;
     let logits_cv = session.stepper.objective.predict(&Call::new(session.evaluation()), &batch, &rows_c)?;
     let logits_cv = ops::cast(&logits_cv, DType::F32)?.value().to_vec2::<f32>().map_err(compute::Error::from)?;
-    logits_cv.into_iter().map(|row| likeliest(session, &row, guesses)).collect()
+    logits_cv.into_iter().map(|row| likeliest(&session.text()?.tokenizer, &row, guesses)).collect()
 }
 
-fn likeliest(session: &Session, logits: &[f32], guesses: usize) -> Result<Vec<(String, f64)>> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f64 = logits.iter().map(|logit| f64::from(logit - largest).exp()).sum();
-    let vocabulary = session.text()?.vocabulary();
-    let mut order: Vec<u32> = (0..logits.len() as u32).filter(|id| !vocabulary.is_special(*id)).collect();
+/// The likeliest tokens of one row of logits, special ones left out, with their probabilities.
+pub(crate) fn likeliest(tokenizer: &Tokenizer, logits: &[f32], guesses: usize) -> Result<Vec<(String, f64)>> {
+    let (vocabulary, shares) = (tokenizer.vocabulary(), shares(logits));
+    // A model may have rows that are no token's.
+    let count = (shares.len() as u32).min(vocabulary.size);
+    let mut order: Vec<u32> = (0..count).filter(|id| !vocabulary.is_special(*id)).collect();
     order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
-    let guess =
-        |id: u32| Ok((word(&session.text()?.tokenizer, id)?, f64::from(logits[id as usize] - largest).exp() / total));
-    order.into_iter().take(guesses).map(guess).collect()
+    order.into_iter().take(guesses).map(|id| Ok((word(tokenizer, id)?, shares[id as usize]))).collect()
+}
+
+/// softmax(logits).
+pub(crate) fn shares(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let shares: Vec<f64> = logits.iter().map(|logit| f64::from(logit - largest).exp()).collect();
+    let total: f64 = shares.iter().sum();
+    shares.into_iter().map(|share| share / total).collect()
 }

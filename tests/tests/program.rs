@@ -153,6 +153,11 @@ fn a_causal_model_continues_texts() {
     assert_ne!(first["tokens"], generate(&["--seed", "6"])["tokens"]);
     assert_eq!(generate(&["--greedy"])["tokens"], generate(&["--temperature", "0", "--precision", "f32"])["tokens"]);
     assert_eq!(generate(&["--greedy"])["tokens"], generate(&["--top-k", "1"])["tokens"]);
+    assert_eq!(generate(&["--greedy"])["tokens"], generate(&["--beam", "1"])["tokens"]);
+    let searched = generate(&["--beam", "4", "--length-penalty", "0"]);
+    let score = |found: &serde_json::Value| found["scores"][0].as_f64().expect("a score");
+    assert!(score(&searched) >= score(&generate(&["--beam", "1", "--length-penalty", "0"])), "{searched}");
+    assert!(first["scores"][0].is_null(), "{first}");
 
     let ids = format!("{{\"input_ids\": {}}}\n{{\"input_ids\": {}}}\n", first["prompt_ids"][0], first["prompt_ids"][1]);
     sandbox.write("prompts.jsonl", ids);
@@ -166,13 +171,15 @@ fn a_causal_model_continues_texts() {
     assert!(plain.starts_with("the king"), "{plain}");
 
     let long = "king ".repeat(20);
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["generate", "one", "--prompt", &long], "the model reads at most 40"),
         (&["generate", "one", "--role", "encoder"], "it has `decoder`"),
         (&["generate", "one", "--top-p", "1.5"], "give a share above 0, at most 1"),
         (&["generate", "one", "--temperature", "-1"], "the temperature is -1"),
         (&["generate", "one", "--prompt-ids", "text.txt"], "a line is {\"input_ids\": [5, 17, 30]}"),
         (&["generate", "one", "--checkpoint", "first"], "last"),
+        (&["generate", "one", "--fill", "the ___ sat"], "is causal: it does not see what follows a gap"),
+        (&["generate", "one", "--beam", "2", "--length-penalty", "NaN"], "the length penalty is NaN"),
     ];
     for (arguments, words) in cases {
         let ran = sandbox.run(arguments).ended(2);
@@ -186,4 +193,19 @@ fn a_model_that_sees_what_comes_after_continues_nothing() {
     let _ = sandbox.run(&["run", "tiny.toml", "--out", "one", "run.steps=1"]).ended(0);
     let error = sandbox.run(&["generate", "one", "--prompt", "the king"]).ended(2).error();
     assert!(error.contains("not causal") && error.contains("--fill"), "{error}");
+    // It fills gaps, as its objective does.
+    let text = "the ___ of the ___ is here";
+    let filled = sandbox.run(&["--json", "generate", "one", "--fill", text, "--guesses", "2"]).ended(0).json();
+    let by_objective = ["--json", "eval", "one", "--fill", text, "--guesses", "2", "--batches", "0"];
+    let by_objective = sandbox.run(&by_objective).ended(0).json();
+    let pieces = |found: &serde_json::Value| found["filled"][0]["pieces"].as_array().expect("pieces").clone();
+    assert_eq!((pieces(&filled).len(), pieces(&by_objective).len()), (5, 5), "{filled}");
+    for gap in [1, 3] {
+        let words = |found: &serde_json::Value| {
+            let guesses = pieces(found)[gap]["guesses"].clone();
+            [0, 1].map(|rank| guesses[rank][0].as_str().expect("a word").to_owned())
+        };
+        assert_eq!(words(&filled), words(&by_objective), "{filled}");
+    }
+    assert!(sandbox.run(&["generate", "one", "--fill", "no gap"]).ended(2).error().contains("has no gap"));
 }

@@ -27,7 +27,8 @@ pub(crate) struct EvalArguments {
     /// With --with: a new folder for the record of the measurement: figures, and items where samples have any.
     #[arg(long, value_name = "DIR", requires = "with")]
     pub(super) out: Option<PathBuf>,
-    /// Fill the gaps of this sentence; a gap is written `___`. May be given several times.
+    /// Fill the gaps of this sentence as the run's objective does; a gap is written `___`. May be given several times. Without an
+    /// objective, or for an encoder–decoder: `lacuna generate --fill`.
     #[arg(long, value_name = "TEXT")]
     fill: Vec<String>,
     /// Fill the gaps of each line of this file.

@@ -9,7 +9,9 @@ use modality_text::Tokenizer;
 use serde_json::json;
 
 use super::{Common, Outcome, print_json};
-use crate::decode::{Beams, Decoder, Generated, Limits, Reading, Sampling, generate, search};
+use crate::decode::{
+    Beams, Decoder, Filling, Generated, Limits, Reading, Sampling, fill_gaps, generate, search, writes,
+};
 use crate::error::{Error, Result};
 use crate::models::{Opened, Pick, Stored};
 
@@ -33,7 +35,15 @@ pub(crate) struct GenerateArguments {
     /// Prompts as token ids: a file with a line {"input_ids": [...]} for each.
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub(super) prompt_ids: Option<PathBuf>,
-    /// At most so many new tokens; with --decoder exactly so many.
+    /// Fill the gaps of this text, each written `___`: a model that sees both sides guesses a token for each, an encoder–decoder
+    /// writes what is missing. May be given several times.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["prompt", "prompt_ids", "beam", "top_k", "top_p", "decoder"])]
+    fill: Vec<String>,
+    /// How many guesses for each gap, of a model that sees both sides.
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "fill",
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    guesses: u32,
+    /// At most so many new tokens; with --decoder exactly so many, with --fill in each gap.
     #[arg(long, alias = "length", value_name = "N", default_value_t = 64)]
     pub(super) tokens: usize,
     /// Draw from softmax(logits / temperature); 0 takes the likeliest token.
@@ -104,7 +114,7 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
         checkpoint: arguments.checkpoint.clone(),
         averaged: !arguments.no_averages,
     };
-    let mut opened = open(&arguments.run, &pick, &common.catalogue())?;
+    let mut opened = open(&arguments.run, &pick, arguments.fill.is_empty(), &common.catalogue())?;
     opened.forget_tensors();
     let reading = match arguments.precision {
         None => Reading::AsTrained,
@@ -112,6 +122,9 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
         Some(Precision::Bf16) => Reading::In(DType::BF16),
         Some(Precision::F16) => Reading::In(DType::F16),
     };
+    if !arguments.fill.is_empty() {
+        return filled(common, arguments, &opened, reading);
+    }
     let decoder = Decoder::of_opened(&opened, reading)?;
     let vocabulary = opened.vocabulary()?;
     let (tokenizer, prompts) = prompts(&opened, arguments, given)?;
@@ -155,8 +168,26 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments) -> Result<Outc
     Ok(Outcome::Done)
 }
 
-/// The model of a run or model folder; of several the only causal one with a head for tokens.
-fn open(place: &Path, pick: &Pick, catalogue: &crate::loader::Catalogue) -> Result<Opened> {
+fn filled(common: &Common, arguments: &GenerateArguments, opened: &Opened, reading: Reading) -> Result<Outcome> {
+    let (guesses, tokenizer) = (arguments.guesses as usize, opened.tokenizer()?);
+    let filling = Filling { guesses, tokens: arguments.tokens, reading };
+    let filled = arguments.fill.iter().map(|text| fill_gaps(opened, &tokenizer, text, filling));
+    let filled = filled.collect::<Result<Vec<_>>>()?;
+    if common.json {
+        print_json(&json!({
+            "run": arguments.run,
+            "checkpoint": arguments.checkpoint,
+            "role": opened.model.role(),
+            "filled": filled.iter().map(crate::fill::Filled::to_json).collect::<Vec<_>>(),
+        }));
+    } else {
+        filled.iter().for_each(|filled| println!("{}", filled.to_text()));
+    }
+    Ok(Outcome::Done)
+}
+
+/// The model of a run or model folder; of several the only one with a head for tokens, where it `must_write` one that writes.
+fn open(place: &Path, pick: &Pick, must_write: bool, catalogue: &crate::loader::Catalogue) -> Result<Opened> {
     let stored = Stored::all(place, pick)?;
     if stored.len() == 1 {
         return stored
@@ -169,17 +200,17 @@ fn open(place: &Path, pick: &Pick, catalogue: &crate::loader::Catalogue) -> Resu
     let mut found = Vec::new();
     for stored in stored {
         let opened = Opened::build(stored, catalogue)?;
-        if opened.model.description().causal && opened.heads.contains_key("tokens") {
+        if (!must_write || writes(&opened.model)) && opened.heads.contains_key("tokens") {
             found.push(opened);
         }
     }
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
         (Some(_), false) => {
-            Err(Error::new("config/generate", format!("several models could generate: {}", roles.join(", ")))
+            Err(Error::new("config/generate", format!("several models could do it: {}", roles.join(", ")))
                 .with_help("choose one with `--role`"))
         }
-        (None, _) => Err(Error::new("config/generate", "the run has no causal model that predicts tokens")
+        (None, _) => Err(Error::new("config/generate", "the run has no model that predicts tokens in this way")
             .with_help(format!("it has models in the roles {}", roles.join(", ")))),
     }
 }
@@ -215,9 +246,13 @@ fn report(
     }))
 }
 
-/// The ids of a text, behind the begin token where documents have one.
+/// The ids of a text: to be continued, behind the begin token where documents have one; to be answered, before the end token.
 fn encoded(opened: &Opened, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
     let mut ids = tokenizer.encode(text)?.ids;
+    if opened.said("decoder_layers").is_some_and(|layers| layers > 0) {
+        ids.extend(opened.vocabulary()?.end);
+        return Ok(ids);
+    }
     if opened.stored.add_special || ids.is_empty() {
         ids.splice(0..0, opened.vocabulary()?.begin);
     }

@@ -186,8 +186,9 @@ impl Built {
         let (mut has, mut lacks) = (Vec::new(), Vec::new());
         if let Some(head) = &self.tokens {
             let logits = tensor(&head.apply(&call(SEED, false, false), &hidden_nd)?)?;
-            if logits.dims()[1] != 260 {
-                return Ok(Err(format!("the head for tokens gives {} logits for 260 tokens", logits.dims()[1])));
+            let (found, expected) = (logits.dims()[1], samples::VOCABULARY);
+            if found != expected {
+                return Ok(Err(format!("the head for tokens gives {found} logits for {expected} tokens")));
             }
             has.push("tokens".to_owned());
         } else {

@@ -20,6 +20,8 @@ const CLASSES: [&str; 3] = ["B-a", "I-a", "O"];
 
 const BEGIN: u32 = 257;
 const END: u32 = 258;
+/// Ids of the vocabulary, special ones included.
+pub(super) const VOCABULARY: usize = 268;
 const SENTINELS: [u32; 8] = [260, 261, 262, 263, 264, 265, 266, 267];
 const SPECIAL: [u32; 4] = [256, BEGIN, END, 259];
 
@@ -37,7 +39,7 @@ const SENTENCES: [&str; 6] = [
 fn vocabulary() -> String {
     let special = [&SPECIAL[..], &SENTINELS].concat();
     json!({
-        "size": 268, "pad": 256, "begin": BEGIN, "end": END, "mask": 259, "unknown": null, "sentinels": SENTINELS,
+        "size": VOCABULARY, "pad": 256, "begin": BEGIN, "end": END, "mask": 259, "unknown": null, "sentinels": SENTINELS,
         "special": special,
         // Samples have labels of every kind.
         "label_kind": null, "labels": CLASSES

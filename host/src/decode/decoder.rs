@@ -44,7 +44,7 @@ impl Decoder {
         if !writes(model) {
             let text = format!("the model of the role `{}` is not causal: it sees what comes after", model.role());
             return Err(Error::new("config/generate", text)
-                .with_help("train one with `causal = true`; `lacuna eval --fill` fills gaps with this one"));
+                .with_help("train one with `causal = true`; this one fills gaps: `--fill`"));
         }
         let head = opened.heads.get("tokens").ok_or_else(|| {
             let text = format!("the model of the role `{}` has no head for tokens", model.role());
@@ -63,7 +63,7 @@ impl Decoder {
     #[must_use]
     pub fn new(model: Arc<ModelInstance>, head: Arc<HeadInstance>, options: CallOptions) -> Self {
         let maximum_length = said(&model, "maximum_length").map(|length| length as usize);
-        let (answers, start) = (is_encoder_decoder(&model), said(&model, "decoder_start_token").map(|id| id as u32));
+        let (answers, start) = (answers(&model), said(&model, "decoder_start_token").map(|id| id as u32));
         Self { model, head, options, maximum_length, answers, start }
     }
 
@@ -208,10 +208,13 @@ fn said(model: &ModelInstance, name: &str) -> Option<u64> {
     serde_json::from_str::<serde_json::Value>(&model.description().json).ok()?[name].as_u64()
 }
 
-fn is_encoder_decoder(model: &ModelInstance) -> bool {
+/// Whether a model has a decoder beside its encoder.
+pub(super) fn answers(model: &ModelInstance) -> bool {
     said(model, "decoder_layers").is_some_and(|layers| layers > 0)
 }
 
-fn writes(model: &ModelInstance) -> bool {
-    model.description().causal || is_encoder_decoder(model)
+/// Whether a model writes texts: it is causal, or has a decoder.
+#[must_use]
+pub fn writes(model: &ModelInstance) -> bool {
+    model.description().causal || answers(model)
 }

@@ -4,13 +4,15 @@
 mod beam;
 mod decoder;
 mod entropy;
+mod gaps;
 mod generate;
 mod plugin;
 mod sampling;
 
 pub use beam::{Beams, search};
-pub use decoder::{Decoder, Reading};
+pub use decoder::{Decoder, Reading, writes};
 pub use entropy::{Entropy, entropy};
+pub use gaps::{Filling, fill_gaps};
 pub use generate::{Ended, Generated, Limits, Times, Written, generate};
 pub use plugin::{DecodeRequest, Decoded, Trained, decode, plugin_decoder};
 pub(crate) use plugin::prompts_object;

@@ -226,3 +226,76 @@ fn a_config_comes_back_as_it_was_read() {
         assert!(published.has("right.hidden"));
     }
 }
+
+/// The error of a model of these settings, over a small vocabulary.
+fn refusal(settings: &str) -> String {
+    support::build(40, settings).err().expect("it is refused").text
+}
+
+#[test]
+fn an_encoder_decoder_says_how_its_answers_begin() {
+    let said = |settings: &str| -> serde_json::Value {
+        serde_json::from_str(&support::build(40, settings).unwrap().model.description().json).unwrap()
+    };
+    let usual = r#""width":24,"num_heads":4,"num_layers":1"#;
+    let padding = said(&format!("{{{usual},\"decoder_layers\":2}}"));
+    assert_eq!((&padding["decoder_layers"], &padding["decoder_start_token"]), (&2.into(), &0.into()));
+    assert_eq!(padding["causal"], false);
+    let own = said(&format!("{{{usual},\"decoder_layers\":2,\"decoder_start\":7}}"));
+    assert_eq!(own["decoder_start_token"], 7);
+    assert!(said(&format!("{{{usual}}}")).get("decoder_layers").is_none());
+    assert_eq!(
+        refusal(&format!("{{{usual},\"decoder_layers\":2,\"decoder_start\":40}}")),
+        "setting `decoder_start` is 40, and the vocabulary has 40 tokens"
+    );
+    assert_eq!(
+        refusal(&format!("{{{usual},\"decoder_layers\":2,\"causal\":true}}")),
+        "setting `decoder_layers` is given for a causal model"
+    );
+    assert_eq!(refusal(&format!("{{{usual},\"score_scale\":0.0}}")), "setting `score_scale` is not above 0");
+    assert_eq!(
+        refusal(&format!("{{{usual},\"positions\":\"relative\",\"bias_distance\":4}}")),
+        "setting `bias_distance` is 4, and 8 buckets are for single distances already"
+    );
+    assert_eq!(
+        refusal(r#"{"width":24,"num_heads":4,"head_dim":5,"positions":"rotary"}"#),
+        "setting `positions` is `rotary`, which turns pairs, and a head is 5 wide"
+    );
+}
+
+#[test]
+fn a_decoder_without_anything_to_look_at_is_refused() {
+    let built =
+        support::build(40, r#"{"width":24,"num_heads":4,"num_layers":1,"decoder_layers":1,"dropout":0.0}"#).unwrap();
+    let tokens_n = Tensor::from_slice(&[5_u32, 6], &[2], &Device::Cpu).unwrap();
+    let inputs = batch_object([("tokens".to_owned(), Content::from(tokens_n))]).unwrap();
+    let (layout, layers) = (layout(&[2]), 0..u32::MAX);
+    let request =
+        ForwardRequest { workflow: "decode", inputs: &inputs, layout: &layout, masks: &[], layers, wanted: &[] };
+    let error = built.model.forward(&built.call(false), &request).err().expect("it is refused");
+    assert_eq!(error.text, "the decoder has nothing to look at");
+}
+
+/// A model that is not one of ours, or asks for what we cannot do, is not taken for one.
+#[test]
+fn configs_that_cannot_be_met_are_refused_by_the_key() {
+    let settings_of = <transformer::Transformer as plugin_api::HuggingFace>::settings_of;
+    for (name, key, value) in [
+        ("gpt2-a", "scale_attn_by_inverse_layer_idx", serde_json::json!(true)),
+        (
+            "llama-a",
+            "rope_parameters",
+            serde_json::json!({ "rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0 }),
+        ),
+        ("llama-a", "hidden_act", serde_json::json!("mish")),
+        ("t5-a", "feed_forward_proj", serde_json::json!("gated-mish")),
+        ("t5-a", "is_encoder_decoder", serde_json::json!(false)),
+    ] {
+        let mut config = Published::read(name).config;
+        config[key] = value.clone();
+        let error = settings_of(&config).unwrap_err();
+        let expected = format!("config.json says `{key}`: {value}, which this family cannot do");
+        assert_eq!(error.text(), expected, "{name}");
+    }
+    assert!(settings_of(&serde_json::json!({ "model_type": "mamba" })).unwrap().is_none());
+}
