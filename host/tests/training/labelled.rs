@@ -130,7 +130,7 @@ fn what_does_not_fit_is_told_before_anything_is_written() {
     let refused = |objective: &str, changes: &[String]| {
         let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
         let out = folder.path("never");
-        let error = train(experiment(objective, &changes), &out).expect_err("a fault").to_string();
+        let error = train(experiment(objective, &changes), &out).err().expect("a fault").to_string();
         assert!(!out.exists());
         error
     };
