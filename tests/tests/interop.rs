@@ -76,13 +76,15 @@ fn a_trained_decoder_is_loaded_as_llama() {
     trained_model_is_loaded("clm", &changes, "LlamaForCausalLM");
 }
 
-/// Folders with a `config.json` below `folder`, in order.
+/// Folders below `folder` with a `config.json` of a published architecture, in order.
 fn folders(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.join("config.json").is_file())
+        .filter(|path| {
+            std::fs::read_to_string(path.join("config.json")).is_ok_and(|config| config.contains("\"model_type\""))
+        })
         .collect();
     found.sort();
     found
@@ -120,7 +122,8 @@ fn every_architecture_comes_in_and_goes_out_and_computes_what_transformers_does(
         let input = sandbox.write(&format!("{name}.jsonl"), rows(vocabulary, config["is_encoder_decoder"] == true));
         let input_path = input.display().to_string();
         let _ = sandbox.run(&["features", &model, "--input", &input_path, "--output", &features]).ended(0);
-        let known = report["config"]["auto_map"].is_null();
+        // MosaicBERT is called a BERT and is none to transformers, which has no code of its own for it.
+        let known = config.get("alibi_starting_size").is_none();
         if let (Some(python), true) = (&python, known) {
             println!("{name}: {}", check(python, &sandbox, &out, &input, &features).trim());
         }

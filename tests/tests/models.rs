@@ -9,7 +9,8 @@ fn with_causal_run() -> Sandbox {
     let sandbox = Sandbox::new("clm");
     let text = std::fs::read_to_string(sandbox.file("tiny.toml")).expect("the experiment");
     sandbox.write("causal.toml", text.replace("[model.encoder]", "[model.decoder]\ncausal = true"));
-    let arguments = ["run", "causal.toml", "run.steps=2", "model.decoder.bias=false", "--out", "causal"];
+    let changes = ["model.decoder.bias=false", "model.decoder.pre_norm=true"];
+    let arguments = [&["run", "causal.toml", "run.steps=2", "--out", "causal"], &changes[..]].concat();
     let _ = sandbox.run(&arguments).ended(0);
     sandbox.write("mlm.toml", text.replace("clm", "mlm"));
     sandbox

@@ -176,7 +176,9 @@ fn config(opened: &Opened, mut own: Json, tensors: &[TensorBytes]) -> Result<Jso
         Some(config) if says_the_same(opened, config)? => config.clone(),
         Some(config) => {
             let mut config = config.clone();
-            config.as_object_mut().map(|config| config.extend(own.as_object().cloned().unwrap_or_default()));
+            if let (Some(config), Some(own)) = (config.as_object_mut(), own.as_object()) {
+                config.extend(own.clone());
+            }
             config
         }
         None => own,
