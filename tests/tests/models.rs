@@ -10,7 +10,7 @@ fn with_causal_run() -> Sandbox {
     let text = std::fs::read_to_string(sandbox.file("tiny.toml")).expect("the experiment");
     sandbox.write("causal.toml", text.replace("[model.encoder]", "[model.decoder]\ncausal = true"));
     let changes = ["model.decoder.bias=false", "model.decoder.pre_norm=true"];
-    let arguments = [&["run", "causal.toml", "run.steps=2", "--out", "causal"], &changes[..]].concat();
+    let arguments = [&["run", "causal.toml", "run.steps=2", "--out", "causal"][..], &changes[..]].concat();
     let _ = sandbox.run(&arguments).ended(0);
     sandbox.write("mlm.toml", text.replace("clm", "mlm"));
     sandbox
