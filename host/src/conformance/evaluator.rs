@@ -79,7 +79,7 @@ impl World {
     }
 
     fn with(found: &Found, family: &Found, chosen: &Options) -> Result<Self> {
-        let settings = world::settings(Some(found), family, chosen)?;
+        let settings = world::settings(Some((found, name::EVALUATOR)), family, chosen)?;
         let context = world::context(Plugin::open(&family.path, &family.manifest)?, &settings);
         let plugin = Plugin::open(&found.path, &found.manifest)?;
         let evaluator = EvaluatorInstance::create(&plugin, "objective", &context, &settings.objective)?;

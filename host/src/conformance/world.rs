@@ -30,12 +30,18 @@ pub(super) struct Settings {
     pub(super) family: String,
 }
 
-/// Reads the overrides as an experiment's would be: same types, same ranges, same suggestions.
-pub(super) fn settings(objective: Option<&Found>, family: &Found, options: &Options) -> Result<Settings> {
+/// What a plugin may be checked as, by the first word of overrides that are for it.
+const SUBJECTS: [(&str, &str); 3] =
+    [("objective", name::OBJECTIVE), ("evaluator", name::EVALUATOR), ("decoder", name::DECODER)];
+
+/// Reads the overrides as an experiment's would be: same types, same ranges, same suggestions. `subject` is the plugin that is
+/// checked as the objective or evaluator of an interface; of one that is several things, overrides for another are passed over.
+pub(super) fn settings(subject: Option<(&Found, &str)>, family: &Found, options: &Options) -> Result<Settings> {
+    let objective = subject.map(|(found, _)| found);
     let model = schema(family, name::MODEL);
     let mut text =
         format!("[run]\nsteps = 1\n[data.text]\nfiles = [{}]\n", Json::from(family.path.display().to_string()));
-    let evaluates = objective.is_some_and(|found| super::provides(found, name::EVALUATOR));
+    let evaluates = subject.is_some_and(|(_, interface)| interface == name::EVALUATOR);
     let section = if evaluates { "evaluator" } else { "objective" };
     text += &format!("[{section}]\nuse = {}\n", Json::from(objective.map_or("none", |found| &*found.manifest.name)));
     text += &format!("[model.encoder]\nfamily = {}\n", Json::from(&*family.manifest.name));
@@ -44,9 +50,17 @@ pub(super) fn settings(objective: Option<&Found>, family: &Found, options: &Opti
             text += &format!("{name} = {value}\n");
         }
     }
+    let for_another = |text: &str| {
+        subject.is_some_and(|(found, interface)| {
+            SUBJECTS.iter().any(|(word, other)| {
+                *other != interface && text.starts_with(&format!("{word}.")) && super::provides(found, other)
+            })
+        })
+    };
     let overrides: Vec<String> = options
         .overrides
         .iter()
+        .filter(|text| !for_another(text))
         .map(|text| text.strip_prefix("model.").map_or_else(|| text.clone(), |rest| format!("model.encoder.{rest}")))
         .collect();
     let experiment = Experiment::from_text(&text, "conformance".as_ref(), &overrides)?;
@@ -149,7 +163,7 @@ impl World {
     }
 
     fn with(found: &Found, family: &Found, chosen: &Options) -> Result<Self> {
-        let settings = settings(Some(found), family, chosen)?;
+        let settings = settings(Some((found, name::OBJECTIVE)), family, chosen)?;
         let plugin = Plugin::open(&found.path, &found.manifest)?;
         let context = context(Plugin::open(&family.path, &family.manifest)?, &settings);
         let objective = ObjectiveInstance::create(&plugin, "objective", &context, &settings.objective)?;
