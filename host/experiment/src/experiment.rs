@@ -134,8 +134,12 @@ impl Experiment {
             None => objective::read(&*section(root, "objective", objective::HEADER)?)?,
         };
 
-        let optimizer_record = plain("optimizer", optimizer::HEADER, optimizer::schema(), &["group"])?;
         let optimizer_section = section(root, "optimizer", optimizer::HEADER)?;
+        let optimizer_record = optimizer::schema_of(&optimizer_section).check_with_sources(
+            &optimizer::in_words(&optimizer_section),
+            &optimizer_section,
+            &["group"],
+        )?;
         let groups = list(&optimizer_section, "group", optimizer::GROUP_HEADER, &optimizer::group_schema())?;
         let mut optimizer: Optimizer = optimizer_record.typed();
         optimizer.groups = groups.iter().map(Checked::typed::<Group>).collect();

@@ -159,9 +159,33 @@ fn numbers_out_of_range() {
     for (key, value) in [("beta1", "1"), ("beta1", "1.0"), ("epsilon", "0"), ("ema", "0"), ("ema", "1.0")] {
         is(&refusal(&format!("{TINY}[optimizer]\n{key} = {value}"), &[]), "config/range", 11);
     }
+    for (rule, key, value) in
+        [("sgd", "momentum", "1"), ("muon", "newton_schulz_steps", "0"), ("lamb", "trust_clip", "-1")]
+    {
+        let text = format!("{TINY}[optimizer]\nuse = '{rule}'\n{key} = {value}");
+        is(&refusal(&text, &[]), "config/range", 12);
+    }
     is(&refusal(&TINY.replace("steps = 5", "steps = 5\nbatch_rows = 4\naccumulation = 5"), &[]), "config/range", 4);
     is(&refusal(&TINY.replace("[model", "minimum = 129\n[model"), &[]), "config/range", 5);
     assert_eq!(load(TINY, &["run.seed=9223372036854775807"]).unwrap().run.seed, i64::MAX as u64);
+}
+
+#[test]
+fn each_rule_of_the_optimizer_has_its_own_keys() {
+    for (rule, key) in [("adamw", "momentum"), ("sgd", "beta1"), ("lion", "epsilon"), ("muon", "trust_clip")] {
+        let error = refusal(&format!("{TINY}[optimizer]\nuse = '{rule}'\n{key} = 0.5"), &[]);
+        is(&error, "config/unknown-setting", 12);
+        assert!(error.to_string().contains(&format!("use = \"{rule}\"")), "{error}");
+    }
+    let read = |text: &str| load(&format!("{TINY}[optimizer]\n{text}"), &[]).unwrap().optimizer;
+    let lamb = read("use = 'lamb'\ntrust_clip = 1");
+    assert_eq!((lamb.kind, lamb.epsilon, lamb.trust_clip), (OptimizerKind::Lamb, 1e-6, 1.0));
+    let muon = read("use = 'muon'");
+    assert_eq!((muon.momentum, muon.nesterov, muon.newton_schulz_steps, &*muon.adjust), (0.95, true, 5, "match_rms"));
+    let adafactor = read("use = 'adafactor'\nrelative_step = true");
+    assert!(adafactor.relative_step && adafactor.scale_parameter && !adafactor.warmup_init && adafactor.beta1 == 0.0);
+    let lion = load(&format!("{TINY}[optimizer]\nbeta2 = 0.95"), &["optimizer.use=lion"]).unwrap().optimizer;
+    assert_eq!((lion.kind, lion.beta1, lion.beta2), (OptimizerKind::Lion, 0.9, 0.95));
 }
 
 #[test]

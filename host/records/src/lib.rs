@@ -8,6 +8,7 @@
 //! metrics.jsonl     the source of truth: what was measured at which step, the same bytes on every machine
 //! items.jsonl      what the last measurement found for each sample, where the plugin tells; of test data `items-test.jsonl`
 //! timings.jsonl     what depends on the clock
+//! tensorboard/      the rows of metrics.jsonl as events for TensorBoard
 //! log.txt           what the program said
 //! report.html       one file to read, print and send
 //! checkpoints/      step-00000500/ …, and the names `last` and `best`
@@ -31,6 +32,7 @@ mod retention;
 mod run_folder;
 pub mod statistics;
 mod stream;
+mod tensorboard;
 mod tensors;
 
 pub use atomic::write_atomic;
@@ -54,4 +56,5 @@ pub use retention::Retention;
 pub use run_folder::RunFolder;
 pub use safetensors::Dtype;
 pub use stream::TensorWriter;
+pub use tensorboard::{Event, EventsWriter, RunRows, read_events};
 pub use tensors::{TensorBytes, TensorFile, write_tensors};

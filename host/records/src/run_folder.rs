@@ -16,6 +16,7 @@ const EXPERIMENT: &str = "experiment.toml";
 const PROVENANCE: &str = "provenance.json";
 const METRICS: &str = "metrics.jsonl";
 const TIMINGS: &str = "timings.jsonl";
+const TENSORBOARD: &str = "tensorboard";
 const LOG: &str = "log.txt";
 const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
@@ -105,6 +106,12 @@ impl RunFolder {
     #[must_use]
     pub fn metrics_path(&self) -> PathBuf {
         self.path.join(METRICS)
+    }
+
+    /// `tensorboard`, the folder of the event file.
+    #[must_use]
+    pub fn tensorboard_path(&self) -> PathBuf {
+        self.path.join(TENSORBOARD)
     }
 
     /// `items.jsonl` of the split `valid`, `items-SPLIT.jsonl` of another.

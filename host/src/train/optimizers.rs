@@ -1,6 +1,8 @@
 //! Optimizers as an experiment asks for them.
 
-use compute::optimizer::{Group, Groups, Optimizer, Settings, optimizer};
+use compute::optimizer::{
+    AdafactorSettings, Group, Groups, MuonAdjust, MuonSettings, Optimizer, Settings, optimizer,
+};
 use compute::weights::Weights;
 use experiment::{Experiment, OptimizerKind};
 
@@ -42,21 +44,49 @@ pub(super) fn make_optimizer(
         return Err(Error::new("config/group", format!("`{glob}` in [[optimizer.group]] matches no weight"))
             .with_help(format!("weights are called like `{example}`")));
     }
-    let settings = &experiment.optimizer;
-    if let Some(decay) = settings.layer_decay {
+    let own = &experiment.optimizer;
+    if let Some(decay) = own.layer_decay {
         let names: Vec<String> = weights.owners().iter().map(|weight| weight.name().to_owned()).collect();
-        groups.groups = by_layer(&settings.groups, decay, &names)?;
+        groups.groups = by_layer(&own.groups, decay, &names)?;
     }
-    let name = match settings.kind {
+    let name = match own.kind {
         OptimizerKind::AdamW => "adamw",
         OptimizerKind::Sgd => "sgd",
+        OptimizerKind::Lamb => "lamb",
+        OptimizerKind::Adafactor => "adafactor",
+        OptimizerKind::Lion => "lion",
+        OptimizerKind::Muon => "muon",
     };
-    let settings = Settings {
-        betas: (settings.beta1, settings.beta2),
-        epsilon: settings.epsilon,
-        momentum: settings.momentum,
-        nesterov: settings.nesterov,
+    let mut settings = Settings {
+        betas: (own.beta1, own.beta2),
+        epsilon: own.epsilon,
+        momentum: own.momentum,
+        nesterov: own.nesterov,
+        trust_clip: own.trust_clip,
         groups,
+        ..Settings::default()
     };
+    match own.kind {
+        OptimizerKind::Adafactor => {
+            settings.adafactor = AdafactorSettings {
+                decay_exponent: own.decay_exponent,
+                scale_epsilon: own.scale_epsilon,
+                update_clip: own.update_clip,
+                scale_parameter: own.scale_parameter,
+                relative_step: own.relative_step,
+                warmup_init: own.warmup_init,
+                ..AdafactorSettings::default()
+            };
+        }
+        OptimizerKind::Muon => {
+            settings.muon = MuonSettings {
+                iterations: own.newton_schulz_steps,
+                adjust: MuonAdjust::named(&own.adjust)?,
+                rest_scale: own.adamw_learning_rate_scale,
+                ..MuonSettings::default()
+            };
+        }
+        _ => {}
+    }
     Ok(optimizer(name, &settings)?)
 }

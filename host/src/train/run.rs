@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use experiment::Experiment;
-use records::{CheckpointWriter, MetricsWriter, Provenance, Resumption, Retention, Row, RunFolder, Written, utc_text};
+use records::{
+    CheckpointWriter, MetricsWriter, Provenance, Resumption, Retention, Row, RunFolder, RunRows, Written, utc_text,
+};
 use serde_json::{Map, json};
 
 use super::checkpoint::State;
@@ -184,7 +186,7 @@ struct Loop<'a> {
     folder: &'a RunFolder,
     options: &'a RunOptions,
     checkpoints: CheckpointWriter,
-    metrics: MetricsWriter,
+    metrics: RunRows,
     timings: MetricsWriter,
     guards: Guards,
     meters: Meters,
@@ -208,7 +210,7 @@ impl<'a> Loop<'a> {
         let (metrics, timings) = if options.resume {
             (None, None)
         } else {
-            (Some(MetricsWriter::create(&folder.metrics_path())?), Some(MetricsWriter::create(&folder.timings_path())?))
+            (Some(RunRows::create(folder)?), Some(MetricsWriter::create(&folder.timings_path())?))
         };
         let (mut step, mut tokens, mut guards, mut meters) = (0, 0, guards, Meters::default());
         let (metrics, timings) = match (metrics, timings) {
@@ -227,10 +229,7 @@ impl<'a> Loop<'a> {
                     state.restore(&found)?;
                     (step, tokens) = (state.step, state.tokens);
                 }
-                (
-                    MetricsWriter::resume(&folder.metrics_path(), step)?.0,
-                    MetricsWriter::resume(&folder.timings_path(), step)?.0,
-                )
+                (RunRows::resume(folder, step)?, MetricsWriter::resume(&folder.timings_path(), step)?.0)
             }
         };
         if options.resume {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::groups::{Groups, Item};
+use super::groups::{Groups, Item, Plan};
 use super::slots::{Rule, Slots};
 use super::{Optimizer, Settings, StepReport, in_range};
 use crate::kernel::{Real, vectorised};
@@ -47,6 +47,11 @@ impl AdamW {
         settings.groups.check()?;
         Ok(Self { settings, slots: Slots::new("adamw", ["first", "second"]) })
     }
+
+    /// Changes the weights of a plan.
+    pub(super) fn step_plan(&mut self, plan: Plan, gradients: &mut Gradients) -> Result<StepReport> {
+        self.slots.step(&self.settings, plan, gradients)
+    }
 }
 
 pub(super) fn make(settings: &Settings) -> Result<Box<dyn Optimizer>> {
@@ -61,7 +66,7 @@ impl Optimizer for AdamW {
 
     fn step(&mut self, weights: &Weights, gradients: &mut Gradients, learning_rate: f64) -> Result<StepReport> {
         let plan = self.settings.groups.plan(weights, gradients, learning_rate)?;
-        self.slots.step(&self.settings, plan, gradients)
+        self.step_plan(plan, gradients)
     }
 
     fn state(&self) -> Result<Vec<Saved>> {

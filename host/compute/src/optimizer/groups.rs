@@ -70,6 +70,8 @@ pub(super) struct Item {
     pub(super) value: Value,
     pub(super) gradient: Value,
     pub(super) learning_rate: f64,
+    /// The factor in it that is the group's.
+    pub(super) scale: f64,
     pub(super) weight_decay: f64,
 }
 
@@ -129,7 +131,7 @@ impl Groups {
             }
             let value = weight.value();
             let gradient = gradient.to_dtype(value.dtype())?.contiguous()?;
-            items.push(Item { weight, value, gradient, learning_rate: learning_rate * scale, weight_decay });
+            items.push(Item { weight, value, gradient, learning_rate: learning_rate * scale, scale, weight_decay });
         }
         let norm = norm_of(items.iter().map(|item| &item.gradient))?;
         Ok(Plan { items, norm, factor: clip_factor(norm, self.max_norm) })

@@ -1,26 +1,39 @@
 //! Optimizers: how gradients change weights. One pass over all weights, with clipping folded in.
 //!
-//! An optimizer is an item of [`OPTIMIZERS`]; others join by a line there. Its state is named bytes like that of weights.
+//! A rule that changes each element by itself is a [`slots::Rule`] with a kernel; one that needs a weight's norm, rows or
+//! products is a [`whole::WholeRule`]. An optimizer is an item of [`OPTIMIZERS`]; others join by a line there. Its state is named bytes like that of weights.
 //! A step whose gradients are not finite changes nothing and says so.
 
 mod accumulate;
+mod adafactor;
 mod adamw;
 mod clip;
 mod ema;
 mod groups;
+mod lamb;
+mod lion;
+mod memory;
+mod muon;
 mod sgd;
 mod slots;
+mod whole;
 
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 pub use accumulate::scale;
+pub use adafactor::{Adafactor, AdafactorSettings};
 pub use adamw::{AdamW, AdamWSettings};
 pub use clip::{GradientNorm, clip_by_global_norm, global_norm};
 pub use ema::Ema;
 pub use groups::{Group, Groups, matches_glob};
+pub use lamb::{Lamb, LambSettings};
+pub use lion::{Lion, LionSettings};
+pub use muon::{Muon, MuonAdjust, MuonSettings};
 pub use sgd::{Sgd, SgdSettings};
 
 use crate::weights::{Saved, Weights};
@@ -67,14 +80,20 @@ pub trait Optimizer: Send {
 /// Settings that optimizers share; each reads those it knows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// AdamW's decay of first and second moment.
+    /// Decay of first and second moment; Lion's two shares; of Adafactor the first.
     pub betas: (f64, f64),
-    /// AdamW's ε.
+    /// The ε of AdamW and LAMB; Adafactor's for squared gradients.
     pub epsilon: f64,
-    /// SGD's momentum.
+    /// The momentum of SGD and Muon.
     pub momentum: f64,
-    /// SGD: look ahead along the momentum.
+    /// SGD and Muon: look ahead along the momentum.
     pub nesterov: bool,
+    /// LAMB's largest ratio of norms; 0 for none.
+    pub trust_clip: f64,
+    /// What else Adafactor has.
+    pub adafactor: AdafactorSettings,
+    /// What else Muon has.
+    pub muon: MuonSettings,
     /// Which weights, with which rates and decays, and the largest norm.
     pub groups: Groups,
 }
@@ -82,7 +101,16 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let adamw = AdamWSettings::default();
-        Self { betas: adamw.betas, epsilon: adamw.epsilon, momentum: 0.9, nesterov: false, groups: Groups::default() }
+        Self {
+            betas: adamw.betas,
+            epsilon: adamw.epsilon,
+            momentum: 0.9,
+            nesterov: false,
+            trust_clip: 0.0,
+            adafactor: AdafactorSettings::default(),
+            muon: MuonSettings::default(),
+            groups: Groups::default(),
+        }
     }
 }
 
@@ -102,6 +130,22 @@ pub const OPTIMIZERS: &[OptimizerItem] = &[
         name: "adamw",
         doc: "Adam with decoupled weight decay; Loshchilov & Hutter 2019, arXiv:1711.05101",
         make: adamw::make,
+    },
+    OptimizerItem {
+        name: "lamb",
+        doc: "Adam in steps as long as the weights are; You et al. 2020, arXiv:1904.00962",
+        make: lamb::make,
+    },
+    OptimizerItem {
+        name: "adafactor",
+        doc: "second moments by rows and columns; Shazeer & Stern 2018, arXiv:1804.04235",
+        make: adafactor::make,
+    },
+    OptimizerItem { name: "lion", doc: "signs of an average; Chen et al. 2023, arXiv:2302.06675", make: lion::make },
+    OptimizerItem {
+        name: "muon",
+        doc: "orthogonal momentum for matrices, AdamW for the rest; Jordan et al. 2024",
+        make: muon::make,
     },
     OptimizerItem { name: "sgd", doc: "gradient descent with momentum; Sutskever et al. 2013", make: sgd::make },
 ];

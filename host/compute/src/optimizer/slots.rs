@@ -6,9 +6,10 @@ use rayon::prelude::*;
 
 use super::StepReport;
 use super::groups::{Item, Plan};
+use super::memory;
 use crate::kernel::{CHUNK, Real, slice, value_of, with_slice};
-use crate::weights::{Saved, Weights};
-use crate::{DType, Device, Error, Gradients, Result, Value};
+use crate::weights::{Saved, Weight, Weights};
+use crate::{Device, Error, Gradients, Result, Value};
 
 /// The buffers of one weight, all of its size: `N` moments.
 pub(super) enum Moments<const N: usize> {
@@ -32,13 +33,13 @@ impl<const N: usize> Moments<N> {
         }
     }
 
-    fn values(&self, shape: &[usize]) -> Result<[(Value, DType); N]> {
+    fn values(&self, shape: &[usize]) -> Result<[Value; N]> {
         let mut values = Vec::with_capacity(N);
         for index in 0..N {
             values.push(match self {
-                Self::Single(moments) => (Value::from_slice(&moments[index], shape, &Device::Cpu)?, DType::F32),
-                Self::Double(moments) => (Value::from_slice(&moments[index], shape, &Device::Cpu)?, DType::F64),
-                Self::Device(moments) => (moments[index].clone(), DType::F32),
+                Self::Single(moments) => Value::from_slice(&moments[index], shape, &Device::Cpu)?,
+                Self::Double(moments) => Value::from_slice(&moments[index], shape, &Device::Cpu)?,
+                Self::Device(moments) => moments[index].clone(),
             });
         }
         values.try_into().map_err(|_| Error::argument("optimizer", "moments are incomplete"))
@@ -123,64 +124,25 @@ impl<const N: usize> Slots<N> {
     }
 
     pub(super) fn state(&self) -> Result<Vec<Saved>> {
-        let mut saved = Vec::new();
+        let mut state = Vec::new();
         for (name, slot) in &self.by_name {
-            for (moment, (value, dtype)) in self.moment_names.iter().zip(slot.moments.values(&slot.shape)?) {
-                saved.push(Saved::of(format!("{}/{moment}/{name}", self.optimizer), &value, dtype)?);
-            }
-            let steps = Value::from_vec(vec![slot.steps as i64], 1, &Device::Cpu)?;
-            saved.push(Saved::of(format!("{}/steps/{name}", self.optimizer), &steps, DType::I64)?);
+            let values = self.moment_names.into_iter().zip(slot.moments.values(&slot.shape)?);
+            memory::save(&mut state, self.optimizer, name, slot.steps, values)?;
         }
-        saved.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(saved)
+        state.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(state)
     }
 
     pub(super) fn load_state(&mut self, weights: &Weights, state: &BTreeMap<String, Saved>) -> Result<()> {
-        let fault = |fact: String| Error::argument("load_optimizer", fact);
-        let mut by_name = BTreeMap::new();
-        let mut used = 0;
-        let steps_prefix = format!("{}/steps/", self.optimizer);
-        for (key, steps) in state {
-            let Some(name) = key.strip_prefix(&steps_prefix) else { continue };
-            let weight = weights.get(name).ok_or_else(|| fault(format!("there is no weight `{name}` for `{key}`")))?;
-            let steps = steps.value(&Device::Cpu)?.flatten_all()?;
-            if steps.dtype() != candle_core::DType::I64 || steps.elem_count() != 1 {
-                return Err(fault(format!("`{key}` is not one i64")));
-            }
-            let steps = u64::try_from(steps.to_vec1::<i64>()?[0]).map_err(|_| fault(format!("`{key}` is negative")))?;
-            let master = weight.value();
-            let mut moments = Vec::with_capacity(N);
-            for moment in self.moment_names {
-                let key = format!("{}/{moment}/{name}", self.optimizer);
-                let saved = state.get(&key).ok_or_else(|| fault(format!("`{key}` is missing")))?;
-                if saved.shape != weight.shape() || saved.dtype.candle() != master.dtype() {
-                    let found = format!("{} {:?}", saved.dtype, saved.shape);
-                    return Err(fault(format!(
-                        "`{key}` is {found}, the weight {:?} {:?}",
-                        master.dtype(),
-                        weight.shape()
-                    )));
-                }
-                moments.push(saved.value(weights.device())?);
-            }
-            used += 1 + N;
-            let moments: [Value; N] = moments.try_into().map_err(|_| fault("moments are incomplete".to_owned()))?;
-            let moments = restored(moments)?;
-            by_name.insert(name.to_owned(), Slot { steps, moments, shape: weight.shape().to_vec() });
-        }
-        if used != state.len() {
-            let own = |key: &&String| {
-                let rest = key.strip_prefix(self.optimizer).and_then(|rest| rest.strip_prefix('/'));
-                rest.and_then(|rest| rest.split_once('/')).is_some_and(|(_, name)| by_name.contains_key(name))
-            };
-            let strangers: Vec<&str> = state.keys().filter(|key| !own(key)).map(String::as_str).take(8).collect();
-            return Err(fault(format!(
-                "the state of `{}` holds what is not its own: {}",
-                self.optimizer,
-                strangers.join(", ")
-            )));
-        }
-        self.by_name = by_name;
+        let wanted = |weight: &Weight| self.moment_names.map(|name| (name, weight.shape().to_vec())).to_vec();
+        let loaded = memory::load(self.optimizer, weights, state, wanted)?;
+        let slot = |(name, (steps, values)): (String, (u64, Vec<Value>))| {
+            let fault = || Error::argument("load_optimizer", format!("the moments of `{name}` are incomplete"));
+            let moments: [Value; N] = values.try_into().map_err(|_| fault())?;
+            let shape = weights.get(&name).ok_or_else(fault)?.shape().to_vec();
+            Ok((name, Slot { steps, moments: restored(moments)?, shape }))
+        };
+        self.by_name = loaded.into_iter().map(slot).collect::<Result<_>>()?;
         Ok(())
     }
 }

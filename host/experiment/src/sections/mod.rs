@@ -10,6 +10,7 @@ pub(crate) mod model;
 pub(crate) mod objective;
 pub(crate) mod optimizer;
 pub(crate) mod plugin;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod schedule;
 
@@ -27,7 +28,8 @@ pub(crate) struct Section {
 /// Every section of the host, in the order in which people write them.
 pub(crate) fn all() -> Vec<Section> {
     let section = |header, intro, schema| Section { header, intro, schema };
-    vec![
+    let rules = rules::RULES.iter().map(|rule| section(rule.header, rule.intro, Schema { fields: (rule.fields)() }));
+    let mut sections = vec![
         section(run::HEADER, run::INTRO, run::schema()),
         section(data::HEADER, data::INTRO, data::schema()),
         section(image::HEADER, image::INTRO, image::schema()),
@@ -40,7 +42,10 @@ pub(crate) fn all() -> Vec<Section> {
         section(schedule::HEADER, schedule::INTRO, schedule::schema()),
         section(evaluate::HEADER, evaluate::INTRO, evaluate::schema()),
         section(checkpoint::HEADER, checkpoint::INTRO, checkpoint::schema()),
-    ]
+    ];
+    let after = sections.iter().position(|section| section.header == optimizer::HEADER).map_or(0, |index| index + 1);
+    sections.splice(after..after, rules);
+    sections
 }
 
 /// A header in words for errors: `` `[run]` ``.
@@ -75,7 +80,13 @@ mod tests {
         checked(data::schema(), "files = ['a']").typed::<data::DataText>();
         checked(image::schema(), "").typed::<image::DataImage>();
         checked(audio::schema(), "").typed::<audio::DataAudio>();
-        checked(optimizer::schema(), "").typed::<optimizer::Optimizer>();
+        for rule in rules::RULES {
+            let text = format!("use = '{}'", rule.name);
+            let table = Table::parse(&text, Path::new("x")).unwrap();
+            let checked = optimizer::schema_of(&table).check_with_sources("it", &table, &[]).unwrap();
+            let read: optimizer::Optimizer = checked.typed();
+            assert_eq!(format!("{:?}", read.kind).to_lowercase(), rule.name);
+        }
         checked(optimizer::group_schema(), "match = ['*.bias']").typed::<optimizer::Group>();
         checked(schedule::schema(), "").typed::<schedule::Schedule>();
         checked(evaluate::schema(), "").typed::<evaluate::Evaluate>();
@@ -101,6 +112,7 @@ mod tests {
                         image::HEADER => format!("{:?}", checked.typed::<image::DataImage>()),
                         audio::HEADER => format!("{:?}", checked.typed::<audio::DataAudio>()),
                         optimizer::HEADER => format!("{:?}", checked.typed::<optimizer::Optimizer>()),
+                        rule if rule.starts_with(optimizer::HEADER) => format!("{:?}", checked.values),
                         schedule::HEADER => format!("{:?}", checked.typed::<schedule::Schedule>()),
                         evaluate::HEADER => format!("{:?}", checked.typed::<evaluate::Evaluate>()),
                         other => panic!("{other} has choices: read it here"),

@@ -2,16 +2,18 @@
 
 use serde::Deserialize;
 
+use super::rules::{RULES, rule};
 use crate::schema::{Field, Kind, Schema};
+use crate::table::{Content, Table};
 
 pub(crate) const HEADER: &str = "[optimizer]";
 pub(crate) const INTRO: &str =
-    "How weights move. `beta1`, `beta2` and `epsilon` belong to `adamw`, `momentum` and `nesterov` to `sgd`.";
+    "How weights move: by the rule `use`, whose own keys follow below. Keys of other rules are refused.";
 pub(crate) const GROUP_HEADER: &str = "[[optimizer.group]]";
 pub(crate) const GROUP_INTRO: &str =
     "Parameters that move otherwise; the first group that matches a parameter's name holds.";
 
-/// The `[optimizer]` section.
+/// The `[optimizer]` section. What does not belong to its rule is 0, false or empty.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimizer {
@@ -20,18 +22,53 @@ pub struct Optimizer {
     pub kind: OptimizerKind,
     /// Peak learning rate, at least 0.
     pub learning_rate: f64,
-    /// AdamW: decay of the first moment, in [0, 1).
+    /// Decay of the first moment, in [0, 1).
+    #[serde(default)]
     pub beta1: f64,
-    /// AdamW: decay of the second moment, in [0, 1).
+    /// Decay of the second moment, in [0, 1).
+    #[serde(default)]
     pub beta2: f64,
-    /// AdamW: added to the root of the second moment, above 0.
+    /// Added to the root of the second moment; Adafactor: to squared gradients.
+    #[serde(default)]
     pub epsilon: f64,
     /// Decoupled weight decay, at least 0.
     pub weight_decay: f64,
-    /// SGD: share of the last step kept, in [0, 1).
+    /// SGD, Muon: share of the last step kept, in [0, 1).
+    #[serde(default)]
     pub momentum: f64,
-    /// SGD: look ahead along the momentum.
+    /// SGD, Muon: look ahead along the momentum.
+    #[serde(default)]
     pub nesterov: bool,
+    /// LAMB: the largest ratio of norms; 0 for none.
+    #[serde(default)]
+    pub trust_clip: f64,
+    /// Adafactor: the second moment keeps 1 − step^-this.
+    #[serde(default)]
+    pub decay_exponent: f64,
+    /// Adafactor: the least size of a weight that its rate is scaled by.
+    #[serde(default)]
+    pub scale_epsilon: f64,
+    /// Adafactor: the largest root mean square of a step before the rate.
+    #[serde(default)]
+    pub update_clip: f64,
+    /// Adafactor: the rate counts in sizes of the weight.
+    #[serde(default)]
+    pub scale_parameter: bool,
+    /// Adafactor: the rate is min(0.01, 1/√step).
+    #[serde(default)]
+    pub relative_step: bool,
+    /// Adafactor: the relative rate begins at 10⁻⁶ · step.
+    #[serde(default)]
+    pub warmup_init: bool,
+    /// Muon: iterations that make a matrix orthogonal.
+    #[serde(default)]
+    pub newton_schulz_steps: usize,
+    /// Muon: `match_rms` or `original`.
+    #[serde(default)]
+    pub adjust: String,
+    /// Muon: factor on the learning rate of what AdamW moves.
+    #[serde(default)]
+    pub adamw_learning_rate_scale: f64,
     /// Largest norm of all gradients together; 0 does not clip.
     pub clip_norm: f64,
     /// Decay of a moving average of the weights, in (0, 1).
@@ -64,6 +101,14 @@ pub enum OptimizerKind {
     AdamW,
     /// Stochastic gradient descent with momentum.
     Sgd,
+    /// You et al. 2020, arXiv:1904.00962.
+    Lamb,
+    /// Shazeer and Stern 2018, arXiv:1804.04235.
+    Adafactor,
+    /// Chen et al. 2023, arXiv:2302.06675.
+    Lion,
+    /// Jordan et al. 2024.
+    Muon,
 }
 
 impl Group {
@@ -73,20 +118,15 @@ impl Group {
     }
 }
 
+/// What every rule has.
 pub(crate) fn schema() -> Schema {
-    use Kind::{Bool, Float, Text};
+    use Kind::{Float, Text};
+    let names = RULES.map(|rule| rule.name);
     Schema {
         fields: vec![
-            Field::new("use", Text, "The rule; AdamW is Loshchilov and Hutter 2019, arXiv:1711.05101.")
-                .or("adamw")
-                .one_of(&["adamw", "sgd"]),
+            Field::new("use", Text, "The rule.").or(names[0]).one_of(&names),
             Field::new("learning_rate", Float, "Peak learning rate; the schedule scales it.").or(1e-3).at_least(0.0),
-            Field::new("beta1", Float, "Decay of the first moment.").or(0.9).at_least(0.0).less_than(1.0),
-            Field::new("beta2", Float, "Decay of the second moment.").or(0.999).at_least(0.0).less_than(1.0),
-            Field::new("epsilon", Float, "Added to the root of the second moment.").or(1e-8).more_than(0.0),
             Field::new("weight_decay", Float, "Decoupled weight decay.").or(0.01).at_least(0.0),
-            Field::new("momentum", Float, "Share of the last step that is kept.").or(0.9).at_least(0.0).less_than(1.0),
-            Field::new("nesterov", Bool, "Look ahead along the momentum.").or(false),
             Field::new("clip_norm", Float, "Largest norm of all gradients together; 0 does not clip.")
                 .or(1.0)
                 .at_least(0.0),
@@ -104,6 +144,27 @@ pub(crate) fn schema() -> Schema {
                 .more_than(0.0)
                 .less_than(1.0),
         ],
+    }
+}
+
+/// The keys of the rule that a section names, those of all rules first.
+pub(crate) fn schema_of(section: &Table) -> Schema {
+    let name = section.get("use").and_then(|node| match &node.content {
+        Content::Text(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let mut schema = schema();
+    schema.fields.extend((rule(name).fields)());
+    schema
+}
+
+/// Whose settings they are, in errors.
+pub(crate) fn in_words(section: &Table) -> String {
+    match section.get("use").map(|node| &node.content) {
+        Some(Content::Text(name)) if RULES.iter().any(|rule| rule.name == name) => {
+            format!("`[optimizer]` with `use = \"{name}\"`")
+        }
+        _ => super::in_words(HEADER),
     }
 }
 
