@@ -124,7 +124,7 @@ pub(crate) fn schema() -> Schema {
     let names = RULES.map(|rule| rule.name);
     Schema {
         fields: vec![
-            Field::new("use", Text, "The rule.").or(names[0]).one_of(&names),
+            Field::new("use", Text, "The rule by which weights move.").or(names[0]).one_of(&names),
             Field::new("learning_rate", Float, "Peak learning rate; the schedule scales it.").or(1e-3).at_least(0.0),
             Field::new("weight_decay", Float, "Decoupled weight decay.").or(0.01).at_least(0.0),
             Field::new("clip_norm", Float, "Largest norm of all gradients together; 0 does not clip.")
