@@ -37,26 +37,26 @@ fn figure(session: &lacuna::train::Session, name: &str) -> f64 {
 }
 
 /// Trains for some steps; returns a figure before and after.
-fn learnt(objective: &str, changes: &[String], steps: u64, name: &str) -> (f64, f64) {
+fn learnt(objective: &str, changes: &[String], (steps, rate): (u64, f64), name: &str) -> (f64, f64) {
     let mut session = with(objective, changes);
     let before = figure(&session, name);
     let (mut guards, mut meters) = (lacuna::train::Guards::new(objective, 3, 0), lacuna::train::Meters::default());
     for batch in training(&session, 0, steps) {
-        session.stepper.step(batch, 0.01, &mut guards, &mut meters).unwrap_or_else(|error| panic!("{error:?}"));
+        session.stepper.step(batch, rate, &mut guards, &mut meters).unwrap_or_else(|error| panic!("{error:?}"));
     }
     (before, figure(&session, name))
 }
 
 #[test]
 fn classes_scores_and_tags_are_learnt() {
-    let (before, after) = learnt("classify", &data("opinions.tsv", &OPINIONS), 60, "accuracy");
+    let (before, after) = learnt("classify", &data("opinions.tsv", &OPINIONS), (120, 0.01), "accuracy");
     assert!(before < 0.8 && after > 0.95, "{before} {after}");
     let mut pairs = PAIRS.to_vec();
     pairs.extend(["data.text.length=64", "objective.kind=score", "objective.pooling=mean", "objective.dropout=0.0"]);
-    let (before, after) = learnt("classify", &data("pairs.csv", &pairs), 150, "pearson");
+    let (before, after) = learnt("classify", &data("pairs.csv", &pairs), (400, 0.003), "pearson");
     assert!(before.abs() < 0.6 && after > 0.7, "{before} {after}");
     let tags = ["data.text.format=conll", "data.text.length=64"];
-    let (before, after) = learnt("tag", &data("entities.conll", &tags), 120, "span_f1");
+    let (before, after) = learnt("tag", &data("entities.conll", &tags), (120, 0.01), "span_f1");
     assert!(before < 0.5 && after > 0.8, "{before} {after}");
 }
 

@@ -275,10 +275,11 @@ impl Writer {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<()> {
         let labels = self.labels.as_ref();
-        let encoded: Result<Vec<Encoded>> =
+        let encoded: Vec<Result<Encoded>> =
             chunk.par_iter().map(|document| encode(document, tokenizer, labels)).collect();
-        for (encoded, document) in encoded?.iter().zip(chunk.iter()) {
-            self.add(encoded, document.second.is_some())?;
+        // Of several faults the first in the files is told, whichever thread was the fastest.
+        for (encoded, document) in encoded.into_iter().zip(chunk.iter()) {
+            self.add(&encoded?, document.second.is_some())?;
         }
         chunk.clear();
         progress(self.documents, self.tokens);
