@@ -1,7 +1,7 @@
 //! Perplexity of a causal language model: how many tokens it hesitates between.
 //!
-//! Jelinek et al. 1977; for each word as well, so that models with other tokenizers compare (Mielke 2016). Each sample is scored by
-//! itself, from left to right; its first token has nothing before it and is not counted.
+//! Jelinek et al. 1977; for each word as well, so that models with other tokenizers compare. Each sample is scored by itself, from
+//! left to right; its first token has nothing before it and is not counted.
 
 use plugin_api::metrics::{bits, perplexity};
 use plugin_api::prelude::*;
