@@ -83,7 +83,9 @@ struct AnyRole {
 impl Roles for AnyRole {
     fn model(&self, context: &Arc<Context>, role: &str, asker: &str) -> Result<Arc<ModelInstance>> {
         let built = || self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        match built().insert(role.to_owned(), None) {
+        // Bound first: a guard inside the `match` would be held while its arms lock again.
+        let before = built().insert(role.to_owned(), None);
+        match before {
             Some(Some(model)) => {
                 built().insert(role.to_owned(), Some(model.clone()));
                 return Ok(model);
