@@ -115,4 +115,8 @@ impl Rank {
     }
 }
 
-export_plugin! { name: "rank", provides: [Evaluator<Rank>] }
+export_plugin! {
+    name: "rank",
+    provides: [Evaluator<Rank>],
+    exempt: [("figures", "the samples of the suite are no questions: each prompt has one answer")]
+}
