@@ -76,7 +76,8 @@ fn likelihoods_are_those_of_transformers() {
     // A causal model is no masked one, and the other way round.
     let refused = sandbox.run(&["eval", "bert", "--with", "measure.toml", "evaluator.how=sideways"]).ended(2);
     assert!(refused.error().contains("`how` cannot be `sideways`"), "{}", refused.err);
-    sandbox.write("measure.toml", &format!("[data.text]\n{texts}\n[model.decoder]\n[evaluator]\nuse = \"perplexity\"\n"));
+    sandbox
+        .write("measure.toml", &format!("[data.text]\n{texts}\n[model.decoder]\n[evaluator]\nuse = \"perplexity\"\n"));
     let refused = sandbox.run(&["eval", "bert", "--with", "measure.toml"]);
     assert!(refused.error().contains("sees the tokens it is to predict"), "{}", refused.err);
 }
@@ -127,7 +128,8 @@ fn features_are_compared_and_probed_as_there() {
     let (figures, items) = measured(&sandbox, "bert", "encoder", &labelled, "use = \"probe\"");
     near_figures(&figures, &expected["probe"]);
     assert!(items[0].get("features").is_none() && items[0]["label"].is_number(), "{}", items[0]);
-    let (earlier, _) = measured(&sandbox, "bert", "encoder", &labelled, "use = \"probe\"\nlayer = 0\nmethod = \"linear\"");
+    let (earlier, _) =
+        measured(&sandbox, "bert", "encoder", &labelled, "use = \"probe\"\nlayer = 0\nmethod = \"linear\"");
     assert!(earlier["accuracy"].is_number() && earlier.get("knn_accuracy").is_none(), "{earlier}");
 }
 
