@@ -90,7 +90,7 @@ impl EventsWriter {
             let mut scalar = Vec::new();
             bytes_field(&mut scalar, 1, format!("{}/{name}", row.split).as_bytes());
             // simple_value, field 2, four bytes.
-            scalar.push(2 << 3 | 5);
+            scalar.push((2 << 3) | 5);
             scalar.extend((*value as f32).to_le_bytes());
             bytes_field(&mut summary, 1, &scalar);
         }
@@ -217,7 +217,7 @@ fn now() -> f64 {
 
 /// The beginning of an event.
 fn wall_time(seconds: f64) -> Vec<u8> {
-    let mut event = vec![1 << 3 | 1];
+    let mut event = vec![(1 << 3) | 1];
     event.extend(seconds.to_le_bytes());
     event
 }
@@ -231,7 +231,7 @@ fn varint(out: &mut Vec<u8>, mut number: u64) {
 }
 
 fn bytes_field(out: &mut Vec<u8>, field: u8, content: &[u8]) {
-    out.push(field << 3 | 2);
+    out.push((field << 3) | 2);
     varint(out, content.len() as u64);
     out.extend(content);
 }
@@ -310,7 +310,7 @@ fn masked(bytes: &[u8]) -> u32 {
 /// CRC-32C (Castagnoli), bit by bit: records are short.
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 })
     })
 }
 

@@ -6,7 +6,9 @@ use std::process::Command;
 use super::*;
 
 fn row(step: u64) -> Row {
-    Row::new(step, if step % 20 == 0 { "valid" } else { "train" }).with("loss", 1.0 / step as f64).with("größe", 300.5)
+    Row::new(step, if step.is_multiple_of(20) { "valid" } else { "train" })
+        .with("loss", 1.0 / step as f64)
+        .with("größe", 300.5)
 }
 
 fn written(folder: &Path, steps: &[u64]) -> EventsWriter {

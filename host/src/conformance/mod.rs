@@ -15,6 +15,7 @@ mod family;
 mod gradients;
 mod library;
 mod objective;
+mod phases;
 mod report;
 mod samples;
 mod training;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::report::Report;
 use super::world::{self, Parts, World, total_of};
-use super::{Options, batches, draws, gradients, samples, training};
+use super::{Options, batches, draws, gradients, phases, samples, training};
 use crate::boundary::Outcomes;
 use crate::error::Result;
 use crate::loader::{Catalogue, Found};
@@ -52,6 +52,9 @@ pub(super) fn check(catalogue: &Catalogue, found: &Found, options: &Options, rep
     add("no-labels", batches::without_labels(&world));
     add("threads", training::no_threads(threads_before, &world));
     add("save", training::save_and_restore(&world, catalogue, found, options));
+    if !world.objective.phases().is_empty() {
+        add("phases", phases::check(&world));
+    }
     add("overfits", training::overfits(&world));
     if world.objective.couples() {
         for check in ["division", "company", "order", "packing"] {

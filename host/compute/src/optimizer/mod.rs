@@ -1,8 +1,8 @@
 //! Optimizers: how gradients change weights. One pass over all weights, with clipping folded in.
 //!
-//! A rule that changes each element by itself is a [`slots::Rule`] with a kernel; one that needs a weight's norm, rows or
-//! products is a [`whole::WholeRule`]. An optimizer is an item of [`OPTIMIZERS`]; others join by a line there. Its state is named bytes like that of weights.
-//! A step whose gradients are not finite changes nothing and says so.
+//! A rule that changes each element by itself has a kernel (`slots`); one that needs a weight's norm, rows or products is made
+//! of plain operations (`whole`). An optimizer is an item of [`OPTIMIZERS`]; others join by a line there. Its state is named bytes
+//! like that of weights. A step whose gradients are not finite changes nothing and says so.
 
 mod accumulate;
 mod adafactor;
