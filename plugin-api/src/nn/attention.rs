@@ -77,8 +77,8 @@ pub struct AttentionOptions {
     pub rotary: Option<Rotary>,
     /// Relative positions in the scores, whose vectors come with each call.
     pub relative: Option<RelativeTerms>,
-    /// What comes out of the heads is multiplied by GELU of a gate and normed without weights, with this added to variances, before
-    /// the last layer (Charpentier and Samuel 2024, arXiv:2410.24159, section 3).
+    /// What comes out of the heads is multiplied by GELU of a gate and normed without weights, with this added to
+    /// variances, before the last layer (Charpentier and Samuel 2024, arXiv:2410.24159, section 3).
     pub gate: Option<f64>,
     /// Low-rank changes, for query, key, value and output in turn.
     pub low_rank: [Option<LowRank>; 4],
@@ -140,8 +140,8 @@ impl AttentionOptions {
     }
 }
 
-/// Attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2). Weights: `query`, `key`, `value` and `output`; with a gate `gate`,
-/// with relative positions that have layers of their own `position_query` and `position_key`.
+/// Attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2). Weights: `query`, `key`, `value` and `output`; with
+/// a gate `gate`, with relative positions that have layers of their own `position_query` and `position_key`.
 #[derive(Clone)]
 pub struct Attention {
     query: Linear,
@@ -222,8 +222,9 @@ impl Attention {
         self.finish(x_nd, AttentionCall::new(&query, &key, &value, layout).remember(state, name), layout, mask)
     }
 
-    /// Rows `[n, width]` among themselves and those that `state` has under a name, with relative positions in the scores, which
-    /// are multiplied by 1/√(head_dim · (1 + terms)) (He et al. 2020, arXiv:2006.03654, equation 4): the same shape.
+    /// Rows `[n, width]` among themselves and those that `state` has under a name, with relative positions in the
+    /// scores, which are multiplied by 1/√(head_dim · (1 + terms)) (He et al. 2020, arXiv:2006.03654, equation 4): the
+    /// same shape.
     ///
     /// # Errors
     /// When what is remembered does not fit.

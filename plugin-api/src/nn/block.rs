@@ -210,8 +210,8 @@ impl Block {
         self.cross.as_ref().map(|(cross, _)| cross.memory(rows_md, layout))
     }
 
-    /// Of rows `[n, width]`, the same shape. A block with cross-attention skips it in a call without memory. Without relative
-    /// positions: see [`Block::attend`].
+    /// Of rows `[n, width]`, the same shape. A block with cross-attention skips it in a call without memory. Without
+    /// relative positions: see [`Block::attend`].
     #[track_caller]
     #[must_use]
     pub fn apply(&self, x_nd: &Tensor, call: BlockCall<'_>) -> Tensor {

@@ -23,7 +23,8 @@ pub struct MlpOptions {
     pub bias: bool,
     /// Whether the first layer has a bias, where that differs.
     pub first_bias: Option<bool>,
-    /// A norm without weights before the last layer, with this added to variances (Samuel et al. 2023, arXiv:2303.09859, section 3).
+    /// A norm without weights before the last layer, with this added to variances (Samuel et al. 2023,
+    /// arXiv:2303.09859, section 3).
     pub inner_norm: Option<f64>,
     /// Dropout on what comes out.
     pub dropout: f64,

@@ -1,7 +1,9 @@
-//! Relative positions in the scores of attention: learned vectors by distance, near ones one by one, far ones in buckets.
+//! Relative positions in the scores of attention: learned vectors by distance, near ones one by one, far ones in
+//! buckets.
 //!
-//! He et al. 2020, arXiv:2006.03654, section 3.1, with the buckets of its code (DeBERTa-v2), which LTG-BERT has too (Samuel et al.
-//! 2023, arXiv:2303.09859, section 3). Axes: b segments, n query rows, m key rows, h heads, k features of a head, r vectors.
+//! He et al. 2020, arXiv:2006.03654, section 3.1, with the buckets of its code (DeBERTa-v2), which LTG-BERT has too
+//! (Samuel et al. 2023, arXiv:2303.09859, section 3). Axes: b segments, n query rows, m key rows, h heads, k features
+//! of a head, r vectors.
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
@@ -58,8 +60,8 @@ impl RelativePositionsOptions {
     }
 }
 
-/// The bucket of a distance: itself up to half of `buckets`, further ones by their logarithm, so that `maximum` − 1 falls into
-/// the last, `buckets` − 1 (the code of DeBERTa-v2).
+/// The bucket of a distance: itself up to half of `buckets`, further ones by their logarithm, so that `maximum` − 1
+/// falls into the last, `buckets` − 1 (the code of DeBERTa-v2).
 #[must_use]
 pub fn log_bucket(distance: i64, buckets: usize, maximum: usize) -> i64 {
     let middle = buckets as i64 / 2;
@@ -73,8 +75,8 @@ pub fn log_bucket(distance: i64, buckets: usize, maximum: usize) -> i64 {
     distance.signum() * (middle + further)
 }
 
-/// A table of vectors by distance, for all blocks. Weights: `weight` `[2 · vectors of a direction, width]`, that of distance 0 in the
-/// middle; with a norm `LayerNorm.weight`, `LayerNorm.bias`.
+/// A table of vectors by distance, for all blocks. Weights: `weight` `[2 · vectors of a direction, width]`, that of
+/// distance 0 in the middle; with a norm `LayerNorm.weight`, `LayerNorm.bias`.
 #[derive(Clone)]
 pub struct RelativePositions {
     table: Weight,
@@ -102,7 +104,8 @@ impl RelativePositions {
         })
     }
 
-    /// What all blocks of a pass share. `past` has the rows of each segment before those of `layout`: a step of decoding.
+    /// What all blocks of a pass share. `past` has the rows of each segment before those of `layout`: a step of
+    /// decoding.
     ///
     /// # Errors
     /// When the host cannot tell the lengths.
@@ -203,7 +206,8 @@ impl Relative {
     }
 }
 
-/// Of rows `[n, h, k]` and vectors `[r, h, k]`: for each row the scores at `index` `[1, n, t]`, padded: `[b, t of rows, h, t]`.
+/// Of rows `[n, h, k]` and vectors `[r, h, k]`: for each row the scores at `index` `[1, n, t]`, padded: `[b, t of rows,
+/// h, t]`.
 #[track_caller]
 fn scores(rows_nhk: &Tensor, vectors_rhk: &Tensor, index: &Tensor, layout: &Layout) -> Tensor {
     let scores_hnr = rows_nhk.transpose(0, 1).matmul(vectors_rhk.permute(&[1, 2, 0]));

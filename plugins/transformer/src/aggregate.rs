@@ -5,8 +5,8 @@
 
 use plugin_api::prelude::*;
 
-/// The weights of all sums. Below its scope `K.newest` `[1]`, which starts at 1, and `K.earlier` `[K + 1]`, which start at 0, for part
-/// K: the embeddings first, then the parts in turn.
+/// The weights of all sums. Below its scope `K.newest` `[1]`, which starts at 1, and `K.earlier` `[K + 1]`, which start
+/// at 0, for part K: the embeddings first, then the parts in turn.
 pub(crate) struct Aggregate(Vec<(Weight, Weight)>);
 
 impl Aggregate {

@@ -28,7 +28,8 @@ const NAMES: BlockNames<'static> = BlockNames {
     mlp_norm: "output.LayerNorm",
 };
 
-/// Block `index` of a stack, its weights below `scope`; `prefix` goes before its name. With `cross` it looks at a memory too.
+/// Block `index` of a stack, its weights below `scope`; `prefix` goes before its name. With `cross` it looks at a
+/// memory too.
 pub(crate) fn block(
     settings: &TransformerSettings,
     index: usize,

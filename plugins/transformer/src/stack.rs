@@ -62,8 +62,8 @@ impl Stack {
         self.blocks.len()
     }
 
-    /// Runs rows through the layers that the call asks for; with a state they follow those that it remembers. What the call
-    /// wants on the way goes into `wanted`.
+    /// Runs rows through the layers that the call asks for; with a state they follow those that it remembers. What the
+    /// call wants on the way goes into `wanted`.
     pub(crate) fn run(
         &self,
         settings: &TransformerSettings,
@@ -115,7 +115,8 @@ impl Stack {
         })
     }
 
-    /// What rows see in a block: what the call says, else what the settings say; and what belongs to the model whatever the call.
+    /// What rows see in a block: what the call says, else what the settings say; and what belongs to the model whatever
+    /// the call.
     fn visible(&self, settings: &TransformerSettings, index: usize, call: &Forward) -> Option<Mask> {
         let causal = self.answers || settings.is_causal(index);
         let said = call.mask(index).or_else(|| causal.then(Mask::causal));

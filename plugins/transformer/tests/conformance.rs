@@ -2,8 +2,8 @@
 
 use lacuna::conformance::{assert_conforms, assert_conforms_with};
 
-/// BERT, a decoder of today, and the other positions, norms and activations. One test: the suite counts the threads of the
-/// process.
+/// BERT, a decoder of today, and the other positions, norms and activations. One test: the suite counts the threads of
+/// the process.
 #[test]
 fn conforms() {
     assert_conforms("transformer");

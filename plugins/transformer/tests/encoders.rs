@@ -1,5 +1,5 @@
-//! BERT, RoBERTa, ELECTRA, DeBERTa-v2, ModernBERT, MosaicBERT and LTG-BERT give the hidden states and logits that they give in
-//! transformers or by their definitions; see `fixtures/make_encoders.py`.
+//! BERT, RoBERTa, ELECTRA, DeBERTa-v2, ModernBERT, MosaicBERT and LTG-BERT give the hidden states and logits that they
+//! give in transformers or by their definitions; see `fixtures/make_encoders.py`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "support/published.rs"]

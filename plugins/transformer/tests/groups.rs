@@ -43,7 +43,8 @@ fn closed_groups_are_the_decoder_and_open_ones_the_encoder_to_the_bit() {
     assert!(half != decoder && half != encoder);
 }
 
-/// The gradient of what left block `block` at row `row` with respect to what entered the first block: its size for each row.
+/// The gradient of what left block `block` at row `row` with respect to what entered the first block: its size for each
+/// row.
 fn reach(built: &Built, block: usize, row: usize) -> Vec<f32> {
     let leaf = Leaf::new("embeddings");
     let numbers: Vec<f32> = (0..6 * WIDTH).map(|at| ((at * 7919) % 97) as f32 / 48.0 - 1.0).collect();

@@ -1,5 +1,5 @@
-//! What MosaicBERT asks of the family (Portes et al. 2023, arXiv:2312.17482): numbers kept by gated MLPs, texts longer than those
-//! trained on, padding that changes nothing, a table rounded up.
+//! What MosaicBERT asks of the family (Portes et al. 2023, arXiv:2312.17482): numbers kept by gated MLPs, texts longer
+//! than those trained on, padding that changes nothing, a table rounded up.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[allow(dead_code, reason = "shared with other tests")]
@@ -66,8 +66,8 @@ fn longer_texts_than_those_trained_on_need_nothing_new() {
 
 const LENGTHS: [usize; 3] = [7, 2, 5];
 
-/// Texts of [`LENGTHS`], each filled up to `to` rows with `pad`, which are hidden as keys: hidden rows of the real ones, and gradients of
-/// a sum over them by the names of the weights.
+/// Texts of [`LENGTHS`], each filled up to `to` rows with `pad`, which are hidden as keys: hidden rows of the real
+/// ones, and gradients of a sum over them by the names of the weights.
 fn padded(built: &Built, to: Option<usize>, pad: u32) -> (Vec<f32>, BTreeMap<String, Vec<f32>>) {
     let (mut tokens, mut real) = (Vec::new(), Vec::new());
     for (of, length) in LENGTHS.into_iter().enumerate() {

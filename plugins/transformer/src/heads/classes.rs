@@ -6,7 +6,8 @@ use plugin_api::prelude::*;
 use crate::embeddings::norm;
 use crate::settings::TransformerSettings;
 
-/// Logits over classes, from rows that the objective chose (`layout.first_rows()` for whole texts): `[n, d]` to `[n, c]`.
+/// Logits over classes, from rows that the objective chose (`layout.first_rows()` for whole texts): `[n, d]` to `[n,
+/// c]`.
 pub(crate) struct ClassHead {
     /// The layer, its function (`None`: tanh), a norm.
     pooler: Option<(Linear, Option<Activation>, Option<Norm>)>,

@@ -5,7 +5,8 @@ use plugin_api::prelude::*;
 
 use crate::settings::TransformerSettings;
 
-/// One number for each row, such as whether its token was replaced (Clark et al. 2020, arXiv:2003.10555): `[n, d]` to `[n, 1]`.
+/// One number for each row, such as whether its token was replaced (Clark et al. 2020, arXiv:2003.10555): `[n, d]` to
+/// `[n, 1]`.
 pub(crate) struct ScalarHead {
     transform: Option<(Linear, Activation)>,
     score: LinearHead,

@@ -1,5 +1,5 @@
-//! DeBERTa-v2 and -v3: He et al. 2020, arXiv:2006.03654, and 2021, arXiv:2111.09543. BERT's blocks with relative positions in the
-//! scores, as the released code has them.
+//! DeBERTa-v2 and -v3: He et al. 2020, arXiv:2006.03654, and 2021, arXiv:2111.09543. BERT's blocks with relative
+//! positions in the scores, as the released code has them.
 
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};

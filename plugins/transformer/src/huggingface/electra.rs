@@ -1,4 +1,5 @@
-//! ELECTRA, generator and discriminator: Clark et al. 2020, arXiv:2003.10555. BERT's blocks behind embeddings of a width of their own.
+//! ELECTRA, generator and discriminator: Clark et al. 2020, arXiv:2003.10555. BERT's blocks behind embeddings of a
+//! width of their own.
 
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};

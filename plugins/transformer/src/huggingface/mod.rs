@@ -1,7 +1,7 @@
 //! The published architectures that are combinations of this family's settings.
 //!
-//! Each has a file of its own with four functions: the settings for a `config.json`, whether settings are of its kind, the
-//! `config.json` for settings, and the names of the weights.
+//! Each has a file of its own with four functions: the settings for a `config.json`, whether settings are of its kind,
+//! the `config.json` for settings, and the names of the weights.
 
 mod bert;
 mod deberta;
@@ -57,7 +57,8 @@ fn architecture(settings: &TransformerSettings) -> Option<&'static Architecture>
     ARCHITECTURES.iter().find(|architecture| (architecture.fits)(settings))
 }
 
-/// Whether settings are those that their own `config.json` of this architecture means: then nothing of them is lost on the way.
+/// Whether settings are those that their own `config.json` of this architecture means: then nothing of them is lost on
+/// the way.
 fn round_trips(architecture: &Architecture, settings: &TransformerSettings) -> bool {
     let written = (architecture.config)(settings);
     let read = (architecture.settings)(&Config::new(&written)).and_then(|read| TransformerSettings::from_json(&read));

@@ -1,5 +1,5 @@
-//! ModernBERT: Warner et al. 2024, arXiv:2412.13663. Norms before, rotary positions, gated MLPs without biases, windows in two blocks of
-//! three.
+//! ModernBERT: Warner et al. 2024, arXiv:2412.13663. Norms before, rotary positions, gated MLPs without biases, windows
+//! in two blocks of three.
 
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};

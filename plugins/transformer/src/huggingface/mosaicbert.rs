@@ -1,5 +1,5 @@
-//! MosaicBERT: Portes et al. 2023, arXiv:2312.17482. BERT with ALiBi in place of positions and gated MLPs; its files call it `bert` and
-//! are told apart by `alibi_starting_size`.
+//! MosaicBERT: Portes et al. 2023, arXiv:2312.17482. BERT with ALiBi in place of positions and gated MLPs; its files
+//! call it `bert` and are told apart by `alibi_starting_size`.
 
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};

@@ -1,5 +1,5 @@
-//! RoBERTa (Liu et al. 2019, arXiv:1907.11692), and those that took it over: XLM-RoBERTa, CamemBERT. BERT's blocks; positions are counted
-//! from the padding token's id on.
+//! RoBERTa (Liu et al. 2019, arXiv:1907.11692), and those that took it over: XLM-RoBERTa, CamemBERT. BERT's blocks;
+//! positions are counted from the padding token's id on.
 
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};

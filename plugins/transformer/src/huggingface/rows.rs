@@ -63,7 +63,8 @@ impl Rows {
         }
     }
 
-    /// A head of classes: a layer and, behind it, the last one; the last one alone under `alone` where the settings have no layer.
+    /// A head of classes: a layer and, behind it, the last one; the last one alone under `alone` where the settings
+    /// have no layer.
     pub(crate) fn classes(&mut self, settings: &TransformerSettings, layer: &str, last: &str, alone: &str) {
         if settings.pooler {
             self.layer("classes.pooler.dense", layer, true);
@@ -72,8 +73,8 @@ impl Rows {
     }
 }
 
-/// Of two biases that a token head has in their files, `bias` and `decoder.bias`, that which is used: they are one where the head is tied,
-/// else the second alone counts.
+/// Of two biases that a token head has in their files, `bias` and `decoder.bias`, that which is used: they are one
+/// where the head is tied, else the second alone counts.
 pub(crate) fn bias(settings: &TransformerSettings, head: &str) -> String {
     if settings.tied_head { format!("{head}.bias") } else { format!("{head}.decoder.bias") }
 }

@@ -17,7 +17,8 @@ pub struct TransformerSettings {
     /// Number of blocks.
     #[setting(default = 12, range = 1..=1024)]
     pub num_layers: usize,
-    /// Blocks of a decoder that looks at what the others, an encoder, make of another text; 0: none (Vaswani et al. 2017, section 3.1).
+    /// Blocks of a decoder that looks at what the others, an encoder, make of another text; 0: none (Vaswani et al.
+    /// 2017, section 3.1).
     #[setting(default = 0, range = 0..=1024)]
     pub decoder_layers: usize,
     /// The token that texts of that decoder begin with. Left out: padding.
@@ -36,8 +37,8 @@ pub struct TransformerSettings {
     /// Each token sees only itself and those before it: a decoder.
     #[setting(default = false)]
     pub causal: bool,
-    /// Of a causal model: a bit for each of so many equal groups of blocks, the first nearest the input; in the groups with 1 each
-    /// token sees all of its text.
+    /// Of a causal model: a bit for each of so many equal groups of blocks, the first nearest the input; in the groups
+    /// with 1 each token sees all of its text.
     pub causal_groups: Option<String>,
     /// How the model knows where a token stands.
     #[setting(default = "learned", choices = ["learned", "sinusoidal", "rotary", "alibi", "relative", "none"])]
@@ -48,8 +49,8 @@ pub struct TransformerSettings {
     /// Vectors before that of the first position, which are never used: RoBERTa has 2.
     #[setting(default = 0, range = 0..=65536)]
     pub position_offset: usize,
-    /// With `positions = "relative"`: so many numbers for each head, near distances apart, far ones shared by their logarithm
-    /// (Raffel et al. 2020, arXiv:1910.10683, section 2.1).
+    /// With `positions = "relative"`: so many numbers for each head, near distances apart, far ones shared by their
+    /// logarithm (Raffel et al. 2020, arXiv:1910.10683, section 2.1).
     #[setting(default = 32, range = 4..=65536)]
     pub bias_buckets: usize,
     /// The distance from which all share the last of them.
@@ -60,14 +61,14 @@ pub struct TransformerSettings {
     pub rotary_base: f64,
     /// Base of the rotary angles in blocks with a window. Left out: `rotary_base`.
     pub local_rotary_base: Option<f64>,
-    /// Tokens that a token sees: where `causal` itself and those before it, else half as many on each side and itself (Beltagy et al. 2020,
-    /// arXiv:2004.05150). Left out: all.
+    /// Tokens that a token sees: where `causal` itself and those before it, else half as many on each side and itself
+    /// (Beltagy et al. 2020, arXiv:2004.05150). Left out: all.
     pub window: Option<usize>,
     /// With `window`: every so many blocks, from the first on, one sees everything; 0: none does. ModernBERT: 3.
     #[setting(default = 0, range = 0..=1024)]
     pub global_every: usize,
-    /// Relative positions in the scores (He et al. 2020, arXiv:2006.03654): the query of a token with the key of the distance (`c2p`), the
-    /// key of a token with the query of the distance (`p2c`). Beside `positions`.
+    /// Relative positions in the scores (He et al. 2020, arXiv:2006.03654): the query of a token with the key of the
+    /// distance (`c2p`), the key of a token with the query of the distance (`p2c`). Beside `positions`.
     #[setting(default = [], choices = ["c2p", "p2c"])]
     pub relative_terms: Vec<String>,
     /// Vectors for each direction of the distance, far ones shared by its logarithm; 0: one for each distance.
@@ -105,12 +106,12 @@ pub struct TransformerSettings {
     /// A norm without weights inside the MLP, before its last layer (Samuel et al. 2023, arXiv:2303.09859).
     #[setting(default = false)]
     pub mlp_norm: bool,
-    /// What the heads give is multiplied by GELU of a gate and normed without weights before the last layer of attention (Charpentier and
-    /// Samuel 2024, arXiv:2410.24159).
+    /// What the heads give is multiplied by GELU of a gate and normed without weights before the last layer of
+    /// attention (Charpentier and Samuel 2024, arXiv:2410.24159).
     #[setting(default = false)]
     pub attention_gate: bool,
-    /// After each part of a block a learned weighted sum with what left the embeddings and all earlier parts (Pagliardini et al.
-    /// 2024, arXiv:2402.02622); it starts as the newest alone.
+    /// After each part of a block a learned weighted sum with what left the embeddings and all earlier parts
+    /// (Pagliardini et al. 2024, arXiv:2402.02622); it starts as the newest alone.
     #[setting(default = false)]
     pub aggregate: bool,
     /// Biases in linear layers and norms.
@@ -134,7 +135,8 @@ pub struct TransformerSettings {
     /// Dropout on the attention maps.
     #[setting(default = 0.1, range = 0.0..=0.9)]
     pub attention_dropout: f64,
-    /// Number of segment types that have an embedding (BERT: 2); every token is of type 0 unless the input `token_types` says otherwise.
+    /// Number of segment types that have an embedding (BERT: 2); every token is of type 0 unless the input
+    /// `token_types` says otherwise.
     #[setting(default = 0, range = 0..=65536)]
     pub token_types: usize,
     /// Width of the embeddings, where that is not `width`; a layer follows them then. ELECTRA-small: 128.
@@ -164,7 +166,8 @@ pub struct TransformerSettings {
     /// A layer with `activation` before the `scalar` head, as in ELECTRA's discriminator.
     #[setting(default = false)]
     pub scalar_transform: bool,
-    /// The model stays as it is but for low-rank changes of this rank in its attention (Hu et al. 2021, arXiv:2106.09685); heads learn; 0: all learns.
+    /// The model stays as it is but for low-rank changes of this rank in its attention (Hu et al. 2021,
+    /// arXiv:2106.09685); heads learn; 0: all learns.
     #[setting(default = 0, range = 0..=65536)]
     pub lora_rank: usize,
     /// Low-rank changes are multiplied by this divided by their rank.

@@ -5,8 +5,8 @@ use plugin_api::nn::NormKind;
 use super::{Positions, TransformerSettings};
 
 impl TransformerSettings {
-    /// The same with everything that was left out filled in, and with what has no effect on what a trained instance computes at its
-    /// default: rates of dropout, how weights start, what learns, numbers of what is not there.
+    /// The same with everything that was left out filled in, and with what has no effect on what a trained instance
+    /// computes at its default: rates of dropout, how weights start, what learns, numbers of what is not there.
     pub(crate) fn resolved(&self) -> Self {
         let learned = self.position_kind() == Positions::Learned;
         let rotary = matches!(self.position_kind(), Positions::Rotary(_));
