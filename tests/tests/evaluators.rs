@@ -36,7 +36,7 @@ fn measured(sandbox: &Sandbox, model: &str, role: &str, text: &str, evaluator: &
     let metrics = std::fs::read_to_string(sandbox.file(&out).join("metrics.jsonl")).expect("metrics");
     let row: Json = serde_json::from_str(metrics.trim()).expect("one row");
     for (name, value) in json["figures"].as_object().expect("figures") {
-        assert_eq!(row[name], *value, "metrics.jsonl and the answer agree on {name}");
+        assert_eq!(row[name].as_f64(), value.as_f64(), "metrics.jsonl and the answer agree on {name}");
     }
     (json["figures"].clone(), items.lines().map(|line| serde_json::from_str(line).expect("an item")).collect())
 }

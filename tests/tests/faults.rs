@@ -190,11 +190,11 @@ fn a_broken_file_under_the_plugin_s_name_is_told() {
     let sandbox = Sandbox::new("misbehaving");
     let name =
         plugin_file("misbehaving").file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    sandbox.write(&format!("broken/{}", name.replace("misbehaving", "span")), "text");
+    sandbox.write(&format!("broken/{}", name.replace("misbehaving", "garbled")), "text");
     let _ = fails(
         &sandbox,
-        &["--plugin-dir", "broken", "run", "tiny.toml", "objective.use=span"],
-        &["error[plugin/unknown]", "span", "looks like text"],
+        &["--plugin-dir", "broken", "run", "tiny.toml", "objective.use=garbled"],
+        &["error[plugin/unknown]", "garbled", "looks like text"],
     );
     let listed = sandbox.run(&["--plugin-dir", "broken", "plugins"]).ended(0);
     assert!(

@@ -108,7 +108,7 @@ fn differences(scores: &Scores, clause: &Clause, task: Option<usize>) -> Vec<f64
         let figure = |arm: usize| {
             scores.row(arm, task).and_then(|row| row.scores.get(seed)).map_or(f64::NAN, |score| score.value)
         };
-        side.terms.iter().map(|(factor, arm)| factor * figure(*arm)).sum::<f64>() + side.constant
+        side.terms.iter().map(|(factor, arm)| factor * figure(*arm)).sum::<f64>() + side.constant.unwrap_or(0.0)
     };
     (0..scores.seeds.len()).map(|seed| side(&clause.left, seed) - side(&clause.right, seed)).collect()
 }

@@ -215,12 +215,12 @@ fn tags_stand_on_first_pieces_alone() {
     let settings = form(Format::Conll, LabelKind::Tags);
     let found = read(&fixture("entities.conll"), &settings).unwrap();
     let texts = || found.iter().map(|document| Ok::<_, Error>(document.text.clone()));
-    let train = |kind, lowercase| Tokenizer::train(kind, 90, texts(), lowercase).unwrap();
+    let train = |kind, size, lowercase| Tokenizer::train(kind, size, texts(), lowercase).unwrap();
     let tokenizers = [
         Tokenizer::bytes(),
-        train(TokenizerKind::WordPiece, true),
-        train(TokenizerKind::Bpe, false),
-        train(TokenizerKind::Unigram, false),
+        train(TokenizerKind::WordPiece, 90, true),
+        train(TokenizerKind::Bpe, 300, false),
+        train(TokenizerKind::Unigram, 90, false),
     ];
     for (number, tokenizer) in tokenizers.iter().enumerate() {
         let shards = shards(&dir.path().join(number.to_string()), &fixture("entities.conll"), &settings, tokenizer);

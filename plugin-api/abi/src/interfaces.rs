@@ -7,52 +7,6 @@ use abi_stable::StableAbi;
 
 use crate::{Attribute, Bytes, Handle, Place};
 
-/// Names of the interfaces.
-pub mod name {
-    /// [`super::Errors`], by the host.
-    pub const ERRORS: &str = "lacuna.errors/0";
-    /// [`super::Tensors`], by the host: tensors, layouts, masks and random numbers.
-    pub const TENSORS: &str = "lacuna.tensors/0";
-    /// [`super::Weights`], by the host.
-    pub const WEIGHTS: &str = "lacuna.weights/0";
-    /// [`super::Models`], by the host.
-    pub const MODELS: &str = "lacuna.models/0";
-    /// [`super::Batches`], by the host.
-    pub const BATCHES: &str = "lacuna.batches/0";
-    /// [`super::Logs`], by the host.
-    pub const LOGS: &str = "lacuna.logs/0";
-    /// [`super::States`], by the host.
-    pub const STATES: &str = "lacuna.states/0";
-    /// [`super::Objective`], by a plugin.
-    pub const OBJECTIVE: &str = "lacuna.objective/0";
-    /// [`super::Collate`], by a plugin.
-    pub const COLLATE: &str = "lacuna.objective.collate/0";
-    /// [`super::Evaluate`], by a plugin.
-    pub const EVALUATE: &str = "lacuna.objective.evaluate/0";
-    /// [`super::Phases`], by a plugin.
-    pub const PHASES: &str = "lacuna.objective.phases/0";
-    /// [`super::Couple`], by a plugin.
-    pub const COUPLE: &str = "lacuna.objective.couple/0";
-    /// [`super::Experience`], by a plugin.
-    pub const EXPERIENCE: &str = "lacuna.objective.experience/0";
-    /// [`super::Gradients`], by a plugin.
-    pub const GRADIENTS: &str = "lacuna.objective.gradients/0";
-    /// [`super::Figures`], by a plugin.
-    pub const FIGURES: &str = "lacuna.objective.figures/0";
-    /// [`super::Evaluator`], by a plugin.
-    pub const EVALUATOR: &str = "lacuna.evaluator/0";
-    /// [`super::Decoder`], by a plugin.
-    pub const DECODER: &str = "lacuna.decoder/0";
-    /// [`super::Model`], by a plugin.
-    pub const MODEL: &str = "lacuna.model/0";
-    /// [`super::Decode`], by a plugin.
-    pub const DECODE: &str = "lacuna.model.decode/0";
-    /// [`super::Axes`], by a plugin.
-    pub const AXES: &str = "lacuna.model.axes/0";
-    /// [`super::HuggingFace`], by a plugin.
-    pub const HUGGING_FACE: &str = "lacuna.model.huggingface/0";
-}
-
 /// Errors of the host: made by plugins, read by both. *data*
 #[repr(C)]
 #[derive(Clone, Copy, StableAbi)]

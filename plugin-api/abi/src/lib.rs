@@ -26,13 +26,14 @@
 
 mod handle;
 mod interfaces;
+pub mod name;
 pub mod op;
 
 pub use handle::{Attribute, Bytes, Handle, Place, attribute, code, dtype, init, kind};
 pub use interfaces::{
-    Axes, Batches, Collate, CollateCall, Column, Couple, CustomCall, Decode, Decoder, DecoderCall, Errors, Evaluate, EvaluateCall, Evaluator,
-    Experience, Figures, Gradients, HeadCall, HuggingFace, ItemColumn, Items, Logs, LossCall, Model, ModelCall, Models,
-    NamedHandle, Objective, Phases, States, Tensors, WeightRequest, Weights, Work, name,
+    Axes, Batches, Collate, CollateCall, Column, Couple, CustomCall, Decode, Decoder, DecoderCall, Errors, Evaluate,
+    EvaluateCall, Evaluator, Experience, Figures, Gradients, HeadCall, HuggingFace, ItemColumn, Items, Logs, LossCall,
+    Model, ModelCall, Models, NamedHandle, Objective, Phases, States, Tensors, WeightRequest, Weights, Work,
 };
 
 pub use abi_stable;

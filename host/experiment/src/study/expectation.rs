@@ -58,8 +58,8 @@ pub enum Relation {
 pub struct Side {
     /// Factor and arm, by its place in the study.
     pub terms: Vec<(f64, usize)>,
-    /// The number.
-    pub constant: f64,
+    /// The number, where one is written, be it 0.
+    pub constant: Option<f64>,
 }
 
 /// Where a clause must hold.
@@ -78,7 +78,7 @@ impl Side {
     #[must_use]
     pub fn arm(&self) -> Option<usize> {
         match self.terms.as_slice() {
-            [(factor, arm)] if *factor == 1.0 && self.constant == 0.0 => Some(*arm),
+            [(factor, arm)] if *factor == 1.0 && self.constant.is_none() => Some(*arm),
             _ => None,
         }
     }
@@ -331,7 +331,7 @@ impl Reader<'_> {
                     _ => return Err(self.refuse(at, "an arm times something that is no number")),
                 }
             }
-            Some((Token::Number(number), _)) => side.constant += sign * number,
+            Some((Token::Number(number), _)) => *side.constant.get_or_insert(0.0) += sign * number,
             Some((Token::Arm(arm), _)) => side.terms.push((sign, arm)),
             Some((_, at)) => return Err(self.refuse(at, "an arm or a number should come here")),
             None => return Err(self.refuse(self.text.len(), "it ends where an arm or a number should come")),

@@ -38,17 +38,17 @@ fn expectations_are_sums_of_arms() {
     assert_eq!(one.clauses[0].arms(), Some((0, 1)));
     assert_eq!(one.clauses[0].text, "electra > electra-15");
     let two = expecting("electra >= electra-15 - 0.02 and electra<1.05*electra-15 on sst2").unwrap();
-    assert_eq!(two.clauses[0].right, Side { terms: vec![(1.0, 1)], constant: -0.02 });
+    assert_eq!(two.clauses[0].right, Side { terms: vec![(1.0, 1)], constant: Some(-0.02) });
     assert_eq!(
         (two.clauses[0].relation, two.clauses[0].arms(), two.clauses[0].on),
         (Relation::AtLeast, None, On::Average)
     );
-    assert_eq!(two.clauses[1].right, Side { terms: vec![(1.05, 1)], constant: 0.0 });
+    assert_eq!(two.clauses[1].right, Side { terms: vec![(1.05, 1)], constant: None });
     assert_eq!((two.clauses[1].relation, two.clauses[1].on), (Relation::Less, On::Task(0)));
     let chain = expecting("electra > electra-15 ~ electra + 1e-3 on 2 tasks").unwrap();
     assert_eq!(chain.clauses.len(), 2);
     assert_eq!(chain.clauses[1].text, "electra-15 ~ electra + 1e-3 on 2 tasks");
-    assert_eq!((chain.clauses[1].right.constant, chain.clauses[1].on), (1e-3, On::Tasks(2)));
+    assert_eq!((chain.clauses[1].right.constant, chain.clauses[1].on), (Some(1e-3), On::Tasks(2)));
     assert_eq!(
         expecting("electra * 2 - electra-15 <= 3 on average").unwrap().clauses[0].left.terms,
         [(2.0, 0), (-1.0, 1)]

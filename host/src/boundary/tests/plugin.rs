@@ -275,13 +275,16 @@ unsafe extern "C" fn restore(_: *const u8, state: Bytes) -> Handle {
 
 unsafe extern "C" fn collate(_: *const u8, call: *const CollateCall) -> Handle {
     let count = unsafe { (batches().samples)(call) };
+    let (mut epoch, mut training, mut progress) = (0, 0, 0.0);
+    succeed(unsafe { (batches().when)(call, &raw mut epoch, &raw mut training, &raw mut progress) });
+    assert_eq!((training, progress), (0, 1.0), "measured, not trained");
     let mut shown: Vec<u8> = Vec::new();
     for index in 0..count {
         let mut column = Column { dtype: 0, ptr: std::ptr::null(), len: 0 };
         succeed(unsafe { (batches().sample)(call, index, Bytes::text("text.tokens"), &raw mut column) });
         let tokens: &[u32] = unsafe { std::slice::from_raw_parts(column.ptr.cast(), column.len) };
         let mut draws = vec![0.0; column.len];
-        succeed(unsafe { (batches().draw)(call, index, Bytes::text("mask"), 0, 0, draws.as_mut_ptr(), draws.len()) });
+        succeed(unsafe { (batches().draw)(call, index, Bytes::text("mask"), epoch, 0, draws.as_mut_ptr(), draws.len()) });
         for (token, draw) in tokens.iter().zip(draws) {
             shown.extend((if draw < 0.5 { 9 } else { *token }).to_ne_bytes());
         }
