@@ -77,7 +77,7 @@ fn likelihoods_are_those_of_transformers() {
     let refused = sandbox.run(&["eval", "bert", "--with", "measure.toml", "evaluator.how=sideways"]).ended(2);
     assert!(refused.error().contains("`how` cannot be `sideways`"), "{}", refused.err);
     sandbox
-        .write("measure.toml", &format!("[data.text]\n{texts}\n[model.decoder]\n[evaluator]\nuse = \"perplexity\"\n"));
+        .write("measure.toml", format!("[data.text]\n{texts}\n[model.decoder]\n[evaluator]\nuse = \"perplexity\"\n"));
     let refused = sandbox.run(&["eval", "bert", "--with", "measure.toml"]);
     assert!(refused.error().contains("sees the tokens it is to predict"), "{}", refused.err);
 }

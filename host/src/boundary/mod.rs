@@ -46,8 +46,8 @@ pub use clock::time_in_plugins;
 pub use collation::{AddedColumn, Collation, Collator, ColumnData, Sample, batch_on_device};
 pub use fault::Fault;
 pub use instances::{
-    DecoderInstance, Description, EvaluatorInstance, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance, Phase,
-    hugging_face_settings,
+    DecoderInstance, Description, EvaluatorInstance, ForwardRequest, HeadInstance, ModelInstance, ObjectiveInstance,
+    Phase, hugging_face_settings,
 };
 pub use items::{BatchItem, ItemColumn, ItemValue, Items, ItemsSoFar};
 pub use live::{KINDS, Live};

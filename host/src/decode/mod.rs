@@ -14,6 +14,6 @@ pub use decoder::{Decoder, Reading, writes};
 pub use entropy::{Entropy, entropy};
 pub use gaps::{Filling, fill_gaps};
 pub use generate::{Ended, Generated, Limits, Times, Written, generate};
-pub use plugin::{DecodeRequest, Decoded, Trained, decode, plugin_decoder};
 pub(crate) use plugin::prompts_object;
+pub use plugin::{DecodeRequest, Decoded, Trained, decode, plugin_decoder};
 pub use sampling::{Sampler, Sampling};

@@ -133,19 +133,19 @@ fn theirs(opened: &Opened, table: &NameTable, is_bare: bool) -> Result<(Vec<Tens
 
 /// Of rows that are alternatives the one that the model was imported from, else the first.
 fn chosen<'a>(table: &'a NameTable, imported: &BTreeSet<&str>) -> Vec<&'a NameRow> {
-    let mut groups: Vec<((&str, Option<usize>), Vec<&NameRow>)> = Vec::new();
+    let mut groups: Vec<Vec<&NameRow>> = Vec::new();
     let mut places = BTreeMap::new();
     for row in &table.names {
         let key = (row.own.as_str(), row.fills.map(|fills| fills.part));
         let place = *places.entry(key).or_insert(groups.len());
         if place == groups.len() {
-            groups.push((key, Vec::new()));
+            groups.push(Vec::new());
         }
-        groups[place].1.push(row);
+        groups[place].push(row);
     }
     let was_imported =
         |row: &&&NameRow| imported.contains(row.theirs.as_str()) || imported.contains(table.bare(&row.theirs));
-    groups.iter().filter_map(|(_, rows)| rows.iter().find(was_imported).or(rows.first()).copied()).collect()
+    groups.iter().filter_map(|rows| rows.iter().find(was_imported).or(rows.first()).copied()).collect()
 }
 
 /// One of theirs from ours; `None` where the parts do not fit.

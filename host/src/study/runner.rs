@@ -73,10 +73,10 @@ pub fn sweep(study: Study, catalogue: &Catalogue, options: &SweepOptions) -> Res
     let mut progress = Progress::unknown();
     let mut done = 0;
     for at in 0..total {
-        if folder.finished(&plan.runs[at]).is_none() {
-            if options.stop.raised() || !run(&study, &plan, at, &folder, options, &mut progress)? {
-                break;
-            }
+        if folder.finished(&plan.runs[at]).is_none()
+            && (options.stop.raised() || !run(&study, &plan, at, &folder, options, &mut progress)?)
+        {
+            break;
         }
         done += 1;
     }

@@ -1,8 +1,6 @@
 //! Optimizers as an experiment asks for them.
 
-use compute::optimizer::{
-    AdafactorSettings, Group, Groups, MuonAdjust, MuonSettings, Optimizer, Settings, optimizer,
-};
+use compute::optimizer::{AdafactorSettings, Group, Groups, MuonAdjust, MuonSettings, Optimizer, Settings, optimizer};
 use compute::weights::Weights;
 use experiment::{Experiment, OptimizerKind};
 

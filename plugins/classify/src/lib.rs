@@ -139,9 +139,9 @@ impl Classify {
         let output = pass.run()?;
         let hidden_nd = output.hidden();
         let pooled_bd = match self.pooling {
-            Pooling::First => hidden_nd.index_select(0, &layout.first_rows()),
+            Pooling::First => hidden_nd.index_select(0, layout.first_rows()),
             Pooling::Mean => layout.mean(hidden_nd),
-            Pooling::Last => hidden_nd.index_select(0, &layout.last_rows()),
+            Pooling::Last => hidden_nd.index_select(0, layout.last_rows()),
         };
         // Draws belong to the texts, whatever else is in the batch.
         let texts = Layout::with_keys(&batch.tensor("text_rows")?, &batch.tensor("text_keys")?);

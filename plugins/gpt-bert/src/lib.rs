@@ -186,7 +186,7 @@ impl Evaluate for GptBert {
         let layout = batch.layout("text")?;
         let pass = self.model.pass(&layout);
         let hidden_nd = pass.tokens(&batch.tensor("text.tokens")?).mask(&Mask::full()).run()?.hidden().clone();
-        let before_c = (rows_c - 1.0).maximum(&Tensor::scalar(0_i64));
+        let before_c = (rows_c - 1.0).maximum(Tensor::scalar(0_i64));
         self.tokens.apply(&hidden_nd.index_select(0, &before_c))
     }
 }

@@ -6,6 +6,9 @@ use lacuna::conformance::{assert_conforms, assert_conforms_with};
 #[test]
 fn conforms() {
     assert_conforms("gpt-bert");
-    assert_conforms_with("gpt-bert", &["objective.causal_share=0.5", "objective.masked_share=1.0", "objective.random_share=0.0"]);
+    assert_conforms_with(
+        "gpt-bert",
+        &["objective.causal_share=0.5", "objective.masked_share=1.0", "objective.random_share=0.0"],
+    );
     assert_conforms_with("gpt-bert", &["objective.causal_share=1.0"]);
 }

@@ -152,7 +152,7 @@ impl Denoiser {
     fn logits(&self, tokens: &[u32], lengths: &[u32], rows: &[i64]) -> Result<(Vec<f32>, usize)> {
         let layout = Layout::new(&Tensor::new(lengths, &[lengths.len()]));
         let hidden_nd = self.encoder.encode(&Tensor::new(tokens, &[tokens.len()]), &layout)?;
-        let logits_cv = self.tokens.apply(&hidden_nd.index_select(0, &Tensor::new(rows, &[rows.len()])))?;
+        let logits_cv = self.tokens.apply(&hidden_nd.index_select(0, Tensor::new(rows, &[rows.len()])))?;
         Ok((logits_cv.to_vec::<f32>()?, logits_cv.dim(-1)?))
     }
 }

@@ -134,9 +134,9 @@ impl Evaluator for Measure {
 /// First position of the text that is asked for, and one past its last.
 fn answer(tokens: &[u32], end: u32, second: bool) -> Result<(usize, usize)> {
     let ends: Vec<usize> = (0..tokens.len()).filter(|&position| tokens[position] == end).collect();
-    match ends.as_slice() {
-        &[first, .., last] if second => Ok((first + 1, last)),
-        &[first, _, ..] => Ok((usize::from(first > 0), first)),
+    match *ends.as_slice() {
+        [first, .., last] if second => Ok((first + 1, last)),
+        [first, _, ..] => Ok((usize::from(first > 0), first)),
         _ => Err(Error::data("a sample holds one text, and recall asks for one of two")
             .help("name both with `field` and `second_field` in [data.text]")),
     }
@@ -164,7 +164,7 @@ fn recalled(asked: &Asked, batch: &Batch) -> Result<Vec<f64>> {
                 .flat_map(|(first, _, answer)| answer.clone().map(move |position| (first + position) as i64 - 1))
                 .collect();
             let hidden_nd = model.encode(&batch.tensor("text.tokens")?, &layout)?;
-            let logits_cv = head.apply(&hidden_nd.index_select(0, &Tensor::new(&rows, &[rows.len()])))?;
+            let logits_cv = head.apply(&hidden_nd.index_select(0, Tensor::new(&rows, &[rows.len()])))?;
             let mut told = logits_cv.argmax(-1).to_vec::<u32>()?.into_iter();
             // Each token is told with those before it right: all are right where writing them would have been.
             let fill = |(_, text, answer): &(usize, Vec<u32>, std::ops::Range<usize>)| {

@@ -137,7 +137,7 @@ impl Mdm {
             let count = count as usize;
             let shown_n = shown_sn.narrow(0, step, 1).squeeze(0);
             let logits_cv = self.logits(&shown_n, &layout, &rows_c.narrow(0, first, count))?;
-            let step_sum = logits_cv.cross_entropy(&targets_c.narrow(0, first, count)).sum();
+            let step_sum = logits_cv.cross_entropy(targets_c.narrow(0, first, count)).sum();
             sum = &step_sum + &sum.cast(step_sum.dtype()?);
             first += count;
         }

@@ -96,8 +96,11 @@ impl Evaluator for MinimalPairs {
         }
         let means: Vec<f64> = of_each.values().map(|right| metrics::mean(right)).collect();
         figures.push(("mean_of_phenomena".to_owned(), metrics::mean(&means)));
-        let name = |phenomenon: &usize| self.phenomena.get(*phenomenon).map_or_else(|| phenomenon.to_string(), Clone::clone);
-        figures.extend(of_each.keys().zip(means).map(|(phenomenon, mean)| (format!("accuracy/{}", name(phenomenon)), mean)));
+        let name =
+            |phenomenon: &usize| self.phenomena.get(*phenomenon).map_or_else(|| phenomenon.to_string(), Clone::clone);
+        figures.extend(
+            of_each.keys().zip(means).map(|(phenomenon, mean)| (format!("accuracy/{}", name(phenomenon)), mean)),
+        );
         Ok(figures)
     }
 }
@@ -105,8 +108,9 @@ impl Evaluator for MinimalPairs {
 impl MinimalPairs {
     /// One sentence of a pair with begin and end tokens of its own; asked for are the tokens of its text.
     fn sentence(&self, tokens: &[u32], types: &[u32], starts: &[bool], side: u32) -> ScoredText {
-        let own: Vec<usize> =
-            (0..tokens.len()).filter(|place| types[*place] == side && !self.vocabulary.is_special(tokens[*place])).collect();
+        let own: Vec<usize> = (0..tokens.len())
+            .filter(|place| types[*place] == side && !self.vocabulary.is_special(tokens[*place]))
+            .collect();
         let text: Vec<u32> = own.iter().map(|place| tokens[*place]).collect();
         let whole = enclosed(&text, &self.vocabulary);
         let before = usize::from(self.vocabulary.begin_token().is_ok());

@@ -27,7 +27,11 @@ pub(crate) fn figures(items: &Items) -> Result<Vec<(String, f64)>> {
         ("precision", right / said),
         ("recall", right / there),
     ];
-    Ok(figures.into_iter().filter(|(_, value)| value.is_finite()).map(|(name, value)| (name.to_owned(), value)).collect())
+    Ok(figures
+        .into_iter()
+        .filter(|(_, value)| value.is_finite())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect())
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl Sampling {
         let mut scores_cv = logits_cv.stop_gradient() / self.temperature;
         if self.disallow_correct {
             let never = Tensor::full(&[count, 1], f64::NEG_INFINITY, scores_cv.dtype()?);
-            scores_cv = scores_cv.scatter(1, &targets_c.unsqueeze(-1), &never);
+            scores_cv = scores_cv.scatter(1, targets_c.unsqueeze(-1), &never);
         }
         // Each chosen token is a segment of its own, so that its noise does not depend on the others.
         let lengths_c = Tensor::full(&[count], 1.0, DType::U32);

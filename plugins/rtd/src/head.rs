@@ -40,7 +40,7 @@ impl Judge {
         let logits_n1 = match self {
             Self::Scalar(head) => head.apply(hidden_nd)?,
             Self::FirstToken(head) => {
-                let first_n = layout.first_rows().index_select(0, &layout.segments());
+                let first_n = layout.first_rows().index_select(0, layout.segments());
                 let both_nd = head.norm.apply(&(hidden_nd + hidden_nd.index_select(0, &first_n)));
                 head.classifier.apply(&head.dense.apply_with(&both_nd, Activation::Gelu))
             }

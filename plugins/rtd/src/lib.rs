@@ -99,7 +99,7 @@ impl Rtd {
                 (loss, self.sampling.draw(&logits_cv, &batch.tensor("draws")?, &targets_c)?)
             }
         };
-        let seen_n = tokens_n.scatter(0, &chosen_c, &drawn_c.cast(tokens_n.dtype()?));
+        let seen_n = tokens_n.scatter(0, &chosen_c, drawn_c.cast(tokens_n.dtype()?));
         Ok((loss, seen_n))
     }
 

@@ -44,9 +44,9 @@ enum Architecture {
     /// An encoder reads the source, a decoder writes the target; the token it begins with.
     EncoderDecoder(u32),
     /// One decoder that sees the source in both directions.
-    PrefixDecoder,
+    BothWays,
     /// One decoder that sees only backwards.
-    CausalDecoder,
+    Backwards,
 }
 
 /// The objective.
@@ -68,7 +68,7 @@ impl Objective for Span {
         let vocabulary = scope.vocabulary("text")?;
         let architecture = architecture(&settings, &model.describe()?, &vocabulary)?;
         let task = match settings.task.as_str() {
-            "prefix" if architecture == Architecture::CausalDecoder => {
+            "prefix" if architecture == Architecture::Backwards => {
                 return Err(Error::setting(
                     "task",
                     "is `prefix`, and a causal decoder learns that with `full` already",
@@ -76,7 +76,7 @@ impl Objective for Span {
                 .help("set `attention = \"prefix\"`, or `task = \"full\"`"));
             }
             "prefix" => Task::Prefix,
-            "full" if architecture != Architecture::CausalDecoder => {
+            "full" if architecture != Architecture::Backwards => {
                 return Err(Error::setting(
                     "task",
                     "is `full`, which only a causal decoder can learn without seeing ahead",
@@ -128,7 +128,7 @@ fn architecture(settings: &SpanSettings, model: &Description, vocabulary: &Vocab
         return Err(Error::new("plugin/model", "the model of the role `model` sees the tokens it is to predict")
             .help("set `causal = true` in [model.model], or `decoder_layers` for an encoder and a decoder"));
     }
-    Ok(if settings.attention == "causal" { Architecture::CausalDecoder } else { Architecture::PrefixDecoder })
+    Ok(if settings.attention == "causal" { Architecture::Backwards } else { Architecture::BothWays })
 }
 
 impl Collate for Span {
@@ -199,9 +199,9 @@ impl Span {
                 examples.sources.push(sample, source.iter().copied())?;
                 (examples.targets.push(sample, [&[start], before].concat())?, 0)
             }
-            Architecture::PrefixDecoder | Architecture::CausalDecoder => {
+            Architecture::BothWays | Architecture::Backwards => {
                 let first_row = examples.targets.push(sample, [source, before].concat())? + source.len() - 1;
-                let prefix = if self.architecture == Architecture::PrefixDecoder { source.len() } else { 0 };
+                let prefix = if self.architecture == Architecture::BothWays { source.len() } else { 0 };
                 (first_row, prefix as u32)
             }
         };

@@ -22,7 +22,10 @@ impl Passages {
                     Some(sentence) if !sentence_starts[position] && !apart(sentence.end) => sentence.end += 1,
                     _ => paragraph.push(position..position + 1),
                 },
-                _ => paragraphs.push(vec![position..position + 1]),
+                _ => {
+                    let sentence = position..position + 1;
+                    paragraphs.push(Vec::from([sentence]));
+                }
             }
         }
         Self(paragraphs)

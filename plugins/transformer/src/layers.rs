@@ -53,7 +53,6 @@ pub(crate) fn block(
         scale: settings.score_scale,
         init,
         output_init,
-        ..AttentionOptions::new(settings.width, settings.num_heads)
     };
     let mlp = MlpOptions {
         width: settings.width,
@@ -66,7 +65,6 @@ pub(crate) fn block(
         dropout: settings.dropout,
         init,
         output_init,
-        ..MlpOptions::new(settings.width)
     };
     let options = BlockOptions {
         attention,
@@ -76,7 +74,6 @@ pub(crate) fn block(
         pre_norm: settings.pre_norm,
         attention_norm: !settings.pre_norm || settings.first_norm || index > 0,
         cross,
-        ..BlockOptions::new(settings.width, settings.num_heads)
     };
     Block::named(&scope.at(&index.to_string()), &format!("{prefix}layers.{index}"), &NAMES, options)
 }

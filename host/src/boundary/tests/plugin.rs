@@ -284,7 +284,9 @@ unsafe extern "C" fn collate(_: *const u8, call: *const CollateCall) -> Handle {
         succeed(unsafe { (batches().sample)(call, index, Bytes::text("text.tokens"), &raw mut column) });
         let tokens: &[u32] = unsafe { std::slice::from_raw_parts(column.ptr.cast(), column.len) };
         let mut draws = vec![0.0; column.len];
-        succeed(unsafe { (batches().draw)(call, index, Bytes::text("mask"), epoch, 0, draws.as_mut_ptr(), draws.len()) });
+        succeed(unsafe {
+            (batches().draw)(call, index, Bytes::text("mask"), epoch, 0, draws.as_mut_ptr(), draws.len())
+        });
         for (token, draw) in tokens.iter().zip(draws) {
             shown.extend((if draw < 0.5 { 9 } else { *token }).to_ne_bytes());
         }

@@ -21,7 +21,8 @@ pub(super) fn conll(reader: &mut dyn BufRead, settings: &SourceSettings, outlet:
         None => None,
     };
     let mut lines = Lines::new(reader);
-    let (mut sentence, mut width): (Vec<(String, String, u64)>, Option<(usize, u64)>) = (Vec::new(), None);
+    let mut sentence: Vec<(String, String, u64)> = Vec::new();
+    let mut width: Option<(usize, u64)> = None;
     while let Some(line) = lines.next(outlet)? {
         if line.text.trim().is_empty() {
             give(&mut sentence, outlet)?;
