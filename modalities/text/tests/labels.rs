@@ -225,6 +225,7 @@ fn tags_stand_on_first_pieces_alone() {
     for (number, tokenizer) in tokenizers.iter().enumerate() {
         let shards = shards(&dir.path().join(number.to_string()), &fixture("entities.conll"), &settings, tokenizer);
         let names = &shards.labels().unwrap().names;
+        let (mut checked, mut words) = (0, 0);
         let samples = samples(&shards, tokenizer, 500);
         for (number, document) in found.iter().enumerate() {
             let sample = samples.get(number);
@@ -236,13 +237,20 @@ fn tags_stand_on_first_pieces_alone() {
             assert_eq!(carried.iter().map(|(_, name)| *name).collect::<Vec<_>>(), tags, "{}", document.text);
             let last = sample.ids.len() - 1;
             assert_eq!((sample.tags[0], sample.tags[last]), (NO_TAG, NO_TAG));
-            // From one carrier to the next the tokens are exactly one word.
+            // From one carrier to the next the tokens are exactly one word, as far as the small vocabulary can spell it.
             for (word, text) in document.text.split(' ').enumerate() {
                 let end = carried.get(word + 1).map_or(last, |(row, _)| *row);
-                let piece = tokenizer.decode(&sample.ids[carried[word].0..end], true).unwrap();
-                assert_eq!(piece.trim().to_lowercase(), text.to_lowercase());
+                let pieces = &sample.ids[carried[word].0..end];
+                if tokenizer.vocabulary().unknown.is_some_and(|unknown| pieces.contains(&unknown)) {
+                    continue;
+                }
+                let spelt = tokenizer.decode(pieces, true).unwrap();
+                assert_eq!(spelt.trim().to_lowercase(), text.to_lowercase());
+                checked += 1;
             }
+            words += tags.len();
         }
+        assert!(checked * 2 > words, "{checked} of {words} words could be spelt");
     }
 }
 

@@ -167,5 +167,7 @@ fn golden_losses_of_the_paper() {
     let loss = |hidden: &Hidden| hidden.weight * hidden.positions.len() as f64 * 4_f64.ln() / 4.0;
     let two = hide(Bound::OneOverT, &[0, 1, 2, 3], 0.5, 0.0, &[0.1, 0.9, 0.2, 0.8]);
     let one = hide(Bound::OneOverT, &[0, 1, 2, 3], 0.5, 0.0, &[0.1, 0.9, 0.7, 0.8]);
-    assert!((loss(&two) - 2.0 * std::f64::consts::LN_2).abs() < 1e-6 && (loss(&one) - std::f64::consts::LN_2).abs() < 1e-6);
+    assert!(
+        (loss(&two) - 2.0 * std::f64::consts::LN_2).abs() < 1e-6 && (loss(&one) - std::f64::consts::LN_2).abs() < 1e-6
+    );
 }
