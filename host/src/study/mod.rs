@@ -1,7 +1,7 @@
 //! Studies: arms × tasks × seeds from one file, each stage a run of its own in a child process.
 //!
-//! [`plan`] lists the runs, those that arms have in common once; [`sweep`] does what is not done yet; [`scores`] reads what
-//! came out; [`verdict`] holds it against the claim; [`summary`] and [`page`] say so. `find` knows the shipped studies by
+//! `plan` lists the runs, those that arms have in common once; [`sweep`] does what is not done yet; `scores` reads what
+//! came out; `verdict` holds it against the claim; `summary` and `page` say so. `find` knows the shipped studies by
 //! name.
 
 mod child;
