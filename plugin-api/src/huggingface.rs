@@ -88,6 +88,9 @@ pub struct HuggingFaceTable {
     /// (theirs, shape): weights that their architecture has and this instance has not, since it computes as if they were zero: an
     /// export writes zeros.
     pub zeros: Vec<(String, Vec<usize>)>,
+    /// (theirs, of theirs): weights that their files hold and nobody computes with: whatever an import finds there, an export writes
+    /// a copy of the second.
+    pub unused: Vec<(String, String)>,
     /// Keys that are no weights (`*.position_ids`, masks, rotary frequencies); `*` stands for anything.
     pub ignored: Vec<String>,
 }
@@ -110,6 +113,13 @@ impl HuggingFaceTable {
     #[must_use]
     pub fn zero(mut self, theirs: impl Into<String>, shape: &[usize]) -> Self {
         self.zeros.push((theirs.into(), shape.to_vec()));
+        self
+    }
+
+    /// `theirs` is there and not computed with; an export writes what `of` holds.
+    #[must_use]
+    pub fn unused(mut self, theirs: impl Into<String>, of: impl Into<String>) -> Self {
+        self.unused.push((theirs.into(), of.into()));
         self
     }
 
@@ -137,6 +147,7 @@ impl HuggingFaceTable {
             "names": rows.collect::<Vec<_>>(),
             "copies": self.copies,
             "zeros": self.zeros,
+            "unused": self.unused,
             "ignored": self.ignored,
         })
         .to_string()

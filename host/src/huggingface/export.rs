@@ -122,6 +122,11 @@ fn theirs(opened: &Opened, table: &NameTable, is_bare: bool) -> Result<(Vec<Tens
         let name = if is_bare { table.bare(name) } else { name };
         out.push(TensorBytes { name: name.to_owned(), dtype: Dtype::F32, shape: shape.clone(), bytes });
     }
+    let bare = |name| if is_bare { table.bare(name) } else { name };
+    for (name, of) in &table.unused {
+        let copy = out.iter().find(|tensor| tensor.name == bare(of)).cloned();
+        out.extend(copy.map(|tensor| TensorBytes { name: bare(name).to_owned(), ..tensor }));
+    }
     out.sort_by(|a, b| a.name.cmp(&b.name));
     let left_out: Vec<String> =
         ours.keys().filter(|name| !used.contains(**name)).map(|name| (*name).to_owned()).collect();

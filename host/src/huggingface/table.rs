@@ -41,6 +41,9 @@ pub struct NameTable {
     pub copies: Vec<(String, String)>,
     /// Theirs that are zero and not ours.
     pub zeros: Vec<(String, Vec<usize>)>,
+    /// (theirs, of theirs): the first is passed over and written as a copy of the second.
+    #[serde(default)]
+    pub unused: Vec<(String, String)>,
     /// Globs of keys that are no weights.
     pub ignored: Vec<String>,
 }
@@ -75,7 +78,8 @@ impl NameTable {
     #[must_use]
     pub fn ignores(&self, key: &str) -> bool {
         let full = format!("{}{key}", self.prefix);
-        self.ignored.iter().any(|glob| matches(glob, key) || matches(glob, &full))
+        let unused = self.unused.iter().map(|(theirs, _)| theirs);
+        self.ignored.iter().chain(unused).any(|glob| matches(glob, key) || matches(glob, &full))
     }
 }
 

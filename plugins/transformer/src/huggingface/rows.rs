@@ -84,7 +84,7 @@ pub(crate) fn other_bias(settings: &TransformerSettings, table: HuggingFaceTable
     if settings.tied_head {
         table.copy(format!("{head}.decoder.bias"), format!("{head}.bias"))
     } else {
-        table.ignore(format!("{head}.bias"))
+        table.unused(format!("{head}.bias"), format!("{head}.decoder.bias"))
     }
 }
 
