@@ -8,7 +8,7 @@ use lacuna_tests::repository;
 use serde_json::Value as Json;
 
 /// The workspace crates that each one may use, tests apart. Plugins: see [`PLUGIN`].
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("lacuna_abi", &[]),
     ("plugin_api_derive", &[]),
     ("plugin_api", &["lacuna_abi", "plugin_api_derive"]),
@@ -18,7 +18,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("experiment", &[]),
     ("records", &["philox"]),
     ("modality_text", &["plugin_api"]),
-    ("lacuna", &["batching", "compute", "experiment", "lacuna_abi", "modality_text", "philox", "records"]),
+    ("modality_image", &["philox"]),
+    ("lacuna", &["batching", "compute", "experiment", "lacuna_abi", "modality_image", "modality_text", "philox", "records"]),
     ("lacuna_tests", &[]),
     (
         "lacuna_benches",
@@ -28,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "experiment",
             "lacuna",
             "lacuna_abi",
+            "modality_image",
             "modality_text",
             "philox",
             "plugin_api",
