@@ -65,6 +65,12 @@ impl From<modality_text::Error> for Error {
     }
 }
 
+impl From<modality_image::Error> for Error {
+    fn from(error: modality_image::Error) -> Self {
+        Self::new("data/image", error.to_string())
+    }
+}
+
 impl From<batching::Error> for Error {
     fn from(error: batching::Error) -> Self {
         Self::new("data/batches", error.to_string())

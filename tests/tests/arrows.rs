@@ -19,7 +19,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("records", &["philox"]),
     ("modality_text", &["plugin_api"]),
     ("modality_image", &["philox"]),
-    ("lacuna", &["batching", "compute", "experiment", "lacuna_abi", "modality_image", "modality_text", "philox", "records"]),
+    (
+        "lacuna",
+        &["batching", "compute", "experiment", "lacuna_abi", "modality_image", "modality_text", "philox", "records"],
+    ),
     ("lacuna_tests", &[]),
     (
         "lacuna_benches",

@@ -1,6 +1,6 @@
 //! What a resumed run must have in common with the run that it goes on with.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -26,10 +26,18 @@ impl Experiment {
         run.insert("device".into(), Json::from(device));
 
         let mut data = without(&records.data, &data::NEUTRAL);
+        let mut identified = |key: &str, files: &[PathBuf]| {
+            data.insert(key.into(), files.iter().map(|path| identity(path)).collect());
+        };
+        if let Data::Image(image) = &self.data {
+            identified("files", &image.files);
+            identified("valid_files", &image.valid_files);
+            identified("test_files", &image.test_files);
+        }
         if let Data::Text(text) = &self.data {
-            data.insert("files".into(), text.files.iter().map(|path| identity(path)).collect());
-            data.insert("valid_files".into(), text.valid_files.iter().map(|path| identity(path)).collect());
-            data.insert("test_files".into(), text.test_files.iter().map(|path| identity(path)).collect());
+            identified("files", &text.files);
+            identified("valid_files", &text.valid_files);
+            identified("test_files", &text.test_files);
             if let Tokenizer::File(path) = &text.tokenizer {
                 data.insert("tokenizer".into(), identity(path));
             }

@@ -51,7 +51,7 @@ pub use sections::audio::{DataAudio, FRAMES_PER_UNIT};
 pub use sections::checkpoint::Checkpoint;
 pub use sections::data::{DataText, Documents, Format, LabelKind, Tokenizer, Trainer};
 pub use sections::evaluate::Evaluate;
-pub use sections::image::{DataImage, Source as DataSource};
+pub use sections::image::{Crop, DamagedPictures, DataImage, Filter, Source as DataSource};
 pub use sections::model::{Model, model_settings};
 pub use sections::objective::Objective;
 pub use sections::optimizer::{Group, Optimizer, OptimizerKind};

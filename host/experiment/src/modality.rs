@@ -19,7 +19,7 @@ pub enum Data {
     /// `[data.text]`.
     Text(Box<DataText>),
     /// `[data.image]`.
-    Image(DataImage),
+    Image(Box<DataImage>),
     /// `[data.audio]`.
     Audio(DataAudio),
 }
@@ -117,7 +117,10 @@ fn checked(modality: &'static str, table: &Table) -> Result<(&'static str, Check
 /// The typed section, its paths resolved.
 pub(crate) fn finish((modality, checked): (&str, Checked), places: &Places) -> Result<(Data, Checked), Error> {
     Ok(match modality {
-        "image" => (Data::Image(checked.typed()), checked),
+        "image" => {
+            let (pictures, checked) = image::finish(checked, places)?;
+            (Data::Image(Box::new(pictures)), checked)
+        }
         "audio" => (Data::Audio(audio::finish(&checked)?), checked),
         _ => {
             let (text, checked) = data::finish(checked, places)?;

@@ -255,6 +255,33 @@ fn pictures_and_sounds_are_data_as_text_is() {
     assert_eq!(image.fingerprint()["data"]["image"]["height"], 48);
     assert!(image.data.text().is_none());
     assert_eq!(of("[data.audio]\n", &[]).unwrap().data.modality(), "audio");
+    let files = "[data.image]\nsource = 'files'\nfiles = ['Cargo.toml']\n";
+    let of_files = of(files, &[]).unwrap();
+    let Data::Image(settings) = &of_files.data else { panic!("{:?}", of_files.data) };
+    assert!(settings.files[0].is_absolute() && settings.labelled.is_none());
+    assert_eq!(of_files.fingerprint()["data"]["image"]["files"][0]["name"], "Cargo.toml");
+    // What a run keeps is read again as it is.
+    assert!(Experiment::from_text(of_files.resolved(), "tiny.toml".as_ref(), &[]).is_ok());
+    for wrong in [
+        "files=[]",
+        "source=synthetic",
+        "seed=3",
+        "samples=5",
+        "channels=4",
+        "mean=[0.1, 0.2]",
+        "scale=[0.5, 0.2]",
+        "ratio=[1.0]",
+        "background=[0, 0]",
+        "background=[0, 0, 256]",
+        "jitter=[0.1, 0.1, 0.1, 0.6]",
+        "jitter=[0.1]",
+        "labels=['a', 'a']",
+        "files=['nowhere.tar']",
+        "held_out_crop=random",
+    ] {
+        let error = of(files, &[&format!("data.image.{wrong}")]).unwrap_err();
+        assert!(error.code().starts_with("config/"), "{wrong}: {error}");
+    }
     let error = of("[data.audio]\nframes = 401\n", &[]).unwrap_err();
     is(&error, "config/range", 4);
     assert!(error.help().unwrap().contains("a multiple of 4"), "{}", error.report());

@@ -9,7 +9,7 @@ use modality_text::{Document, Format, Label, LabelKind, SourceSettings, TextUnit
 use serde_json::{Value as Json, json};
 
 use super::batches::{self, Amount};
-use super::{Common, Outcome, print_json};
+use super::{Common, Outcome, pictures, print_json};
 use crate::data::{prepare_text, source_settings};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -22,7 +22,7 @@ pub(crate) struct DataArguments {
 
 #[derive(Subcommand)]
 enum DataCommand {
-    /// Count documents, characters and words of files, and show the first documents; with --batches, collate an experiment's batches.
+    /// Count documents, characters and words of files, or pictures, their sizes and labels, and show the first; with --batches, collate an experiment's batches.
     Inspect(InspectArguments),
     /// Tokenise the data of an experiment to memory-mapped shards, as its first run would.
     Prepare(PrepareArguments),
@@ -53,6 +53,9 @@ struct InspectArguments {
     /// What a label is: class, score or tags.
     #[arg(long, value_name = "KIND")]
     label_kind: Option<LabelKind>,
+    /// The files hold pictures; where they are named .png, .jpg, .webp or -idx3-ubyte it is known.
+    #[arg(long)]
+    pictures: bool,
     /// A tokenizer.json, or `bytes`, to count tokens with.
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
@@ -166,6 +169,9 @@ fn looked_at(arguments: &InspectArguments) -> Result<(Vec<PathBuf>, SourceSettin
 fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
     if let Some(amount) = arguments.batches {
         return batches::inspect(common, &arguments.files, amount, arguments.output.as_deref());
+    }
+    if let Some(data) = pictures::asked(&arguments.files, arguments.pictures)? {
+        return pictures::inspect(common, &data, arguments.show);
     }
     let (files, settings) = looked_at(arguments)?;
     let tokenizer = match &arguments.tokenizer {

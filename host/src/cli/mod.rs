@@ -15,6 +15,7 @@ mod generate;
 mod generate_with;
 mod import;
 mod measured;
+mod pictures;
 mod plugins;
 mod profile;
 mod run;

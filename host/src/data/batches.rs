@@ -6,6 +6,7 @@ use std::sync::Arc;
 use batching::{BatchSettings, Batches, Plan, Prefetch, Row, micro_batches};
 use compute::Device;
 use compute::layout::Layout;
+use philox::Key;
 use records::{Dtype, TensorBytes};
 
 use super::source::SharedSource;
@@ -169,14 +170,17 @@ impl BatchMaker {
     fn micro_batch(&self, rows: &[Row], epoch: u64, progress: Option<f64>) -> Result<MicroBatch> {
         let modality = self.samples.modality();
         let (mut samples, mut lengths, mut sequences, mut first_row) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        // Measuring sees samples as they are.
+        let augment = progress.map(|_| Key::root(self.seed).stream("augment").at(epoch));
         let numbers: Vec<usize> = rows.iter().flatten().copied().collect();
         for (sequence, row) in rows.iter().enumerate() {
             for number in row {
                 lengths.push(self.samples.length(*number));
                 sequences.push(sequence);
+                let id = self.samples.id(*number);
                 samples.push(Sample {
-                    id: self.samples.id(*number),
-                    columns: self.samples.read(*number),
+                    id,
+                    columns: self.samples.read(*number, augment.map(|key| key.at(id)))?,
                     first_rows: BTreeMap::from([(modality.to_owned(), first_row)]),
                 });
                 first_row += lengths[lengths.len() - 1];

@@ -1,12 +1,15 @@
-//! What a run learns from: prepared text or synthetic samples, its batches, and their collation on data threads.
+//! What a run learns from: prepared text, pictures or synthetic samples, its batches, and their collation on data threads.
 
 mod batches;
+mod pictures;
 mod prepare;
 mod run_data;
 mod source;
 mod synthetic;
 
 pub use batches::{BatchMaker, MicroBatch, StepBatch};
+pub(crate) use pictures::index_of;
+pub use pictures::{ImageData, ImageFiles, prepare_images};
 pub(crate) use prepare::source_settings;
 pub use prepare::{TextData, prepare_text};
 pub use run_data::RunData;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use experiment::{Data, DataAudio, DataImage, FRAMES_PER_UNIT};
+use experiment::{Data, DataAudio, DataImage, DataSource, FRAMES_PER_UNIT};
 use serde_json::json;
 
+use super::pictures::prepare_images;
 use super::prepare::{OnProgress, TextData, prepare_text};
 use super::source::SharedSource;
 use super::synthetic::{SyntheticAudio, SyntheticImages};
@@ -37,10 +38,11 @@ impl RunData {
     /// Prepares the data of an experiment, or finds it prepared.
     ///
     /// # Errors
-    /// As [`prepare_text`]; synthetic data needs nothing.
+    /// As [`prepare_text`] and [`prepare_images`]; synthetic data needs nothing.
     pub fn prepare(data: &Data, on_progress: OnProgress<'_>) -> Result<Self> {
         Ok(match data {
             Data::Text(settings) => of_text(prepare_text(settings, on_progress)?),
+            Data::Image(settings) if settings.source == DataSource::Files => of_pictures(settings, on_progress)?,
             Data::Image(settings) => of_images(settings),
             Data::Audio(settings) => of_audio(settings),
             other => return Err(crate::error::Error::not_yet(other.header())),
@@ -75,6 +77,32 @@ fn of_text(text: TextData) -> RunData {
     }
 }
 
+fn of_pictures(settings: &DataImage, on_progress: OnProgress<'_>) -> Result<RunData> {
+    let pictures = prepare_images(settings, on_progress)?;
+    let DataImage { height, width, channels, shuffle, .. } = *settings;
+    let labels = (!pictures.labels.is_empty()).then_some(&pictures.labels);
+    let facts = json!({
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "mean": settings.mean,
+        "std": settings.std,
+        "label_kind": labels.map(|_| "class"),
+        "labels": labels,
+    });
+    Ok(RunData {
+        train: pictures.train,
+        valid: pictures.valid.map(|valid| valid as SharedSource),
+        test: pictures.test.map(|test| test as SharedSource),
+        text: None,
+        fingerprint: pictures.fingerprint,
+        facts: BTreeMap::from([("image".to_owned(), facts.to_string())]),
+        length: 1,
+        packing: false,
+        shuffle,
+    })
+}
+
 fn of_images(settings: &DataImage) -> RunData {
     let DataImage { height, width, channels, samples, valid_samples, shuffle, .. } = *settings;
     let part = |first: usize, count| Arc::new(SyntheticImages::new(settings, first as u64, count)) as SharedSource;
@@ -84,7 +112,7 @@ fn of_images(settings: &DataImage) -> RunData {
         valid: (valid_samples > 0).then(|| part(samples, valid_samples)),
         test: None,
         text: None,
-        fingerprint: fingerprint(&format!("{settings:?}")),
+        fingerprint: fingerprint(&format!("{} {height} {width} {channels} {samples} {valid_samples}", settings.seed)),
         facts: BTreeMap::from([("image".to_owned(), facts.to_string())]),
         length: 1,
         packing: false,

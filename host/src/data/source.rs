@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use modality_text::{LabelKind, Samples};
+use philox::Key;
 
 use crate::boundary::{AddedColumn, Collation, ColumnData};
 use crate::error::Result;
@@ -57,8 +58,12 @@ pub trait Source: Send + Sync {
     /// What random draws for sample `sample` are keyed by, the same in every epoch and in no other part of the data.
     fn id(&self, sample: usize) -> u64;
 
-    /// The columns of sample `sample`, as plugins see them in collation.
-    fn read(&self, sample: usize) -> BTreeMap<String, ColumnData>;
+    /// The columns of sample `sample`, as plugins see them in collation. `augment` keys the draws of what training changes in it
+    /// in this epoch; without it, for measuring, the sample is as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read any more.
+    fn read(&self, sample: usize, augment: Option<Key>) -> Result<BTreeMap<String, ColumnData>>;
 
     /// Which of the columns go into every batch.
     fn batch_columns(&self) -> Vec<BatchColumn>;
@@ -81,7 +86,7 @@ impl Source for Samples {
         Samples::id(self, sample)
     }
 
-    fn read(&self, sample: usize) -> BTreeMap<String, ColumnData> {
+    fn read(&self, sample: usize, _: Option<Key>) -> Result<BTreeMap<String, ColumnData>> {
         let sample = self.get(sample);
         let mut further = BTreeMap::new();
         let mut add = |name: &str, column: Option<ColumnData>| {
@@ -100,7 +105,7 @@ impl Source for Samples {
             ("text.tokens".to_owned(), ColumnData::U32(sample.ids.into())),
         ]);
         columns.append(&mut further);
-        columns
+        Ok(columns)
     }
 
     fn batch_columns(&self) -> Vec<BatchColumn> {

@@ -1,4 +1,4 @@
-//! Whole runs on synthetic pictures: the same bytes for any number of data threads, and after stopping and resuming.
+//! Whole runs on pictures: the same bytes for any number of data threads, and after stopping and resuming.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
@@ -48,6 +48,42 @@ fn data_threads_and_stopping_change_no_byte() {
     run(&stopped, &[], false, Some(2));
     run(&stopped, &[], true, None);
     assert!(weights(&one) == weights(&stopped), "stopping and resuming matters");
+}
+
+/// Crops, mirrors and colours of pictures from files are drawn anew in each epoch, whichever thread reads them.
+#[test]
+fn data_threads_and_stopping_change_no_byte_of_pictures_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../modalities/image/tests/fixtures/samples.tar.gz");
+    let own = [
+        "data.image.source=files".to_owned(),
+        format!("data.image.files=[{:?}]", archive.display().to_string()),
+        format!("data.image.valid_files=[{:?}]", archive.display().to_string()),
+        format!("data.image.cache={:?}", folder.path().join("cache").display().to_string()),
+        "data.image.crop=random".into(),
+        "data.image.flip=0.5".into(),
+        "data.image.jitter=[0.4, 0.4, 0.4, 0.1]".into(),
+        "data.image.samples=10000".into(),
+        "data.image.valid_samples=512".into(),
+        "data.image.channels=3".into(),
+        "run.batch_rows=2".into(),
+    ];
+    let with =
+        |more: &[&str]| own.iter().cloned().chain(more.iter().map(|text| (*text).to_owned())).collect::<Vec<_>>();
+    let train = |name: &str, more: &[&str], resume: bool, until: Option<u64>| {
+        let changes = with(more);
+        let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+        run(&folder.path().join(name), &changes, resume, until)
+    };
+    assert!(train("one", &["run.data_threads=1"], false, None).held_out.unwrap().loss.is_finite());
+    train("many", &["run.data_threads=3"], false, None);
+    train("stopped", &[], false, Some(3));
+    train("stopped", &[], true, None);
+    train("still", &["data.image.crop=centre"], false, None);
+    let of = |name: &str| weights(&folder.path().join(name));
+    assert!(of("one") == of("many"), "the number of data threads matters");
+    assert!(of("one") == of("stopped"), "stopping and resuming matters");
+    assert!(of("one") != of("still"), "crops change nothing");
 }
 
 #[test]

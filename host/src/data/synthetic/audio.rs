@@ -8,6 +8,7 @@ use philox::Key;
 use super::noise::add_noise;
 use crate::boundary::ColumnData;
 use crate::data::source::{BatchColumn, Source};
+use crate::error::Result;
 
 /// Shortest and longest stay in a unit, in labels (four frames each).
 const STAY: [u64; 2] = [2, 6];
@@ -107,14 +108,14 @@ impl Source for SyntheticAudio {
         self.first + sample as u64
     }
 
-    fn read(&self, sample: usize) -> BTreeMap<String, ColumnData> {
+    fn read(&self, sample: usize, _: Option<Key>) -> Result<BTreeMap<String, ColumnData>> {
         let id = self.id(sample);
         let units = self.units(id);
         let features = self.features(id, &units);
-        BTreeMap::from([
+        Ok(BTreeMap::from([
             ("audio.features".to_owned(), ColumnData::F32(features.into())),
             ("audio.units".to_owned(), ColumnData::U32(units.into())),
-        ])
+        ]))
     }
 
     fn batch_columns(&self) -> Vec<BatchColumn> {

@@ -8,6 +8,7 @@ use philox::Key;
 use super::noise::add_noise;
 use crate::boundary::ColumnData;
 use crate::data::source::{BatchColumn, Source};
+use crate::error::Result;
 
 /// Blobs of a picture.
 const BLOBS: u64 = 5;
@@ -81,8 +82,8 @@ impl Source for SyntheticImages {
         self.first + sample as u64
     }
 
-    fn read(&self, sample: usize) -> BTreeMap<String, ColumnData> {
-        BTreeMap::from([("image.pixels".to_owned(), ColumnData::F32(self.pixels(self.id(sample)).into()))])
+    fn read(&self, sample: usize, _: Option<Key>) -> Result<BTreeMap<String, ColumnData>> {
+        Ok(BTreeMap::from([("image.pixels".to_owned(), ColumnData::F32(self.pixels(self.id(sample)).into()))]))
     }
 
     fn batch_columns(&self) -> Vec<BatchColumn> {
@@ -102,9 +103,7 @@ mod tests {
             height: 16,
             width: 24,
             channels: 3,
-            samples: 50,
-            valid_samples: 0,
-            shuffle: true,
+            ..DataImage::default()
         };
         SyntheticImages::new(&settings, 7, 50)
     }
@@ -116,7 +115,7 @@ mod tests {
         assert_eq!(images.pixels(10), images.pixels(10));
         assert_ne!(images.pixels(10), images.pixels(11));
         let later = SyntheticImages::new(&images.settings, 10, 1);
-        assert_eq!(format!("{:?}", later.read(0)), format!("{:?}", images.read(3)));
+        assert_eq!(format!("{:?}", later.read(0, None)), format!("{:?}", images.read(3, None)));
         let other = SyntheticImages::new(&DataImage { seed: 2, ..images.settings.clone() }, 7, 1);
         assert_ne!(images.pixels(10), other.pixels(10));
     }
