@@ -145,7 +145,9 @@ pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use evaluator::Evaluator;
 pub use family::{Axes, Axis, Decode, Forward, HeadModule, HeadRequest, ModelFamily, auxiliary, listening, site};
-pub use huggingface::{HuggingFace, HuggingFaceName, HuggingFaceTable, Split};
+pub use huggingface::{
+    HuggingFace, HuggingFaceConfig, HuggingFaceName, HuggingFaceTable, Permuted, Split, activation_name,
+};
 pub use items::{Figures, Items};
 pub use layout::Layout;
 pub use mask::Mask;

@@ -1,4 +1,4 @@
-//! `lacuna features MODEL`: what a model makes of texts or token ids, into a file.
+//! `lacuna features MODEL`: what a model makes of texts, token ids or pictures, into a file.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Common, Outcome, print_json};
 use crate::error::Result;
-use crate::features::{FeatureOptions, check_output, features, read_lines};
+use crate::features::{FeatureOptions, Features, Pixels, check_output, features, picture_features, read_lines};
 use crate::models::{Opened, Pick};
 use crate::progress::Progress;
 
@@ -17,7 +17,7 @@ pub(crate) struct FeaturesArguments {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// A text in each line; or, as `.jsonl`, {"input_ids": [...], "attention_mask": [...]}, of an encoder–decoder also
-    /// "decoder_input_ids".
+    /// "decoder_input_ids". Of a model of pictures a safetensors file with `pixels`, f32 [b, channels, height, width].
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// The safetensors file to make.
@@ -56,6 +56,16 @@ pub(super) fn run(common: &Common, arguments: &FeaturesArguments) -> Result<Outc
     };
     let mut opened = Opened::open(&arguments.model, &pick, &common.catalogue())?;
     opened.forget_tensors();
+    if let Some(size) = opened.stored.pictures() {
+        let pixels = Pixels::read(&arguments.input, size)?;
+        let batch = arguments.batch as usize;
+        let mut progress = Progress::steps(pixels.pictures().div_ceil(batch) as u64, 0);
+        let mut on_progress = |done, total| progress.at(done, total, "batches");
+        let (output, heads) = (&arguments.output, !arguments.no_logits);
+        let written = picture_features(&opened, &pixels, output, batch, heads, &mut on_progress)?;
+        progress.finish();
+        return tell(common, arguments, &written, pixels.pictures());
+    }
     let cut = arguments.max_length.map(|length| length as usize);
     let rows = read_lines(&arguments.input, &|| opened.tokenizer(), opened.vocabulary()?.size, cut)?;
     let options = FeatureOptions {
@@ -67,18 +77,23 @@ pub(super) fn run(common: &Common, arguments: &FeaturesArguments) -> Result<Outc
     let mut progress = Progress::steps(rows.len().div_ceil(options.batch) as u64, 0);
     let written = features(&opened, &rows, &options, &mut |done, total| progress.at(done, total, "batches"))?;
     progress.finish();
+    tell(common, arguments, &written, rows.len())
+}
+
+/// Says what was written of so many rows of input.
+fn tell(common: &Common, arguments: &FeaturesArguments, written: &Features, rows: usize) -> Result<Outcome> {
     if common.json {
         let shapes: serde_json::Map<_, _> =
             written.tensors.iter().map(|(name, shape)| (name.clone(), json!(shape))).collect();
         print_json(&json!({
             "output": arguments.output,
-            "rows": rows.len(),
+            "rows": rows,
             "tokens": written.tokens,
             "tensors": shapes,
         }));
         return Ok(Outcome::Done);
     }
-    println!("{} rows, {} tokens → {}", rows.len(), written.tokens, arguments.output.display());
+    println!("{rows} rows, {} tokens → {}", written.tokens, arguments.output.display());
     for (name, shape) in &written.tensors {
         println!("  {name} {shape:?}");
     }

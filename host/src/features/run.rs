@@ -31,7 +31,7 @@ pub struct FeatureOptions {
 pub struct Features {
     /// Name and shape of each tensor.
     pub tensors: Vec<(String, Vec<usize>)>,
-    /// Tokens that the model saw.
+    /// Rows that the model saw: tokens, or patches with their class tokens.
     pub tokens: usize,
 }
 
@@ -305,14 +305,14 @@ impl<'a> Pass<'a> {
 }
 
 /// The elements of a tensor in f32.
-fn numbers_of(tensor: &Tensor) -> Result<Vec<f32>> {
+pub(super) fn numbers_of(tensor: &Tensor) -> Result<Vec<f32>> {
     let tensor = compute::ops::cast(tensor, DType::F32)?;
     let numbers = tensor.value().flatten_all().and_then(|values| values.to_vec1::<f32>());
     Ok(numbers.map_err(compute::Error::from)?)
 }
 
 /// The mean of rows of `width` numbers, summed in f64.
-fn mean(rows: &[f32], width: usize) -> Vec<f32> {
+pub(super) fn mean(rows: &[f32], width: usize) -> Vec<f32> {
     let count = (rows.len() / width).max(1) as f64;
     (0..width)
         .map(|at| (rows.iter().skip(at).step_by(width).map(|value| f64::from(*value)).sum::<f64>() / count) as f32)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use records::{Dtype, TensorBytes, write_tensors};
 use serde_json::{Map, Value as Json, json};
 
-use super::pieces::{cut, joined, transposed};
+use super::pieces::{cut, from_matrix, joined, transposed};
 use super::table::{NameRow, NameTable};
 use crate::boundary::hugging_face_settings;
 use crate::error::{Error, Result};
@@ -127,6 +127,11 @@ fn theirs(opened: &Opened, table: &NameTable, is_bare: bool) -> Result<(Vec<Tens
         let copy = out.iter().find(|tensor| tensor.name == bare(of)).cloned();
         out.extend(copy.map(|tensor| TensorBytes { name: bare(name).to_owned(), ..tensor }));
     }
+    for (name, shape, values) in &table.constants {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let name = if is_bare { table.bare(name) } else { name };
+        out.push(TensorBytes { name: name.to_owned(), dtype: Dtype::F32, shape: shape.clone(), bytes });
+    }
     out.sort_by(|a, b| a.name.cmp(&b.name));
     let left_out: Vec<String> =
         ours.keys().filter(|name| !used.contains(**name)).map(|name| (*name).to_owned()).collect();
@@ -157,6 +162,9 @@ fn chosen<'a>(table: &'a NameTable, imported: &BTreeSet<&str>) -> Vec<&'a NameRo
 fn assembled(ours: &BTreeMap<&str, TensorBytes>, rows: &[&NameRow]) -> Option<TensorBytes> {
     let first = rows.first()?;
     let own = |row: &NameRow| ours.get(row.own.as_str()).cloned();
+    if let Some(to) = &first.permuted {
+        return from_matrix(&own(first)?, to);
+    }
     let whole = if let Some(split) = first.split {
         let mut rows = rows.to_vec();
         rows.sort_by_key(|row| row.split.map(|split| split.part));
@@ -211,6 +219,9 @@ fn config(opened: &Opened, mut own: Json, tensors: &[TensorBytes]) -> Result<Jso
             fill("eos_token_id", vocabulary.end.map(u64::from));
         }
     }
+    if let (Some(_), Some(head)) = (opened.stored.pictures(), opened.heads.get("tokens")) {
+        fill("vocab_size", Some(head.size));
+    }
     if let (Some(head), None) = (opened.heads.get("classes"), &imported) {
         let labels: Map<String, Json> = labels(opened, head.size)
             .into_iter()
@@ -234,7 +245,8 @@ fn config(opened: &Opened, mut own: Json, tensors: &[TensorBytes]) -> Result<Jso
 
 /// Names of the classes: those of the run's labels where they are known.
 fn labels(opened: &Opened, size: u64) -> Vec<String> {
-    let facts = opened.stored.facts.get("text").and_then(|facts| serde_json::from_str::<Json>(facts).ok());
+    let told = opened.stored.facts.get("text").or_else(|| opened.stored.facts.get("image"));
+    let facts = told.and_then(|facts| serde_json::from_str::<Json>(facts).ok());
     let known = facts.as_ref().and_then(|facts| facts.get("labels")).and_then(Json::as_array);
     let known: Vec<String> = known.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect();
     if known.len() as u64 == size { known } else { (0..size).map(|id| format!("LABEL_{id}")).collect() }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use records::{Dtype, TensorBytes};
 
 use super::files::HfFolder;
-use super::pieces::{cut, joined, transposed};
+use super::pieces::{cut, joined, matrix_of, transposed};
 use super::report::{KeyReport, Use};
 use super::table::{NameRow, NameTable};
 use crate::error::{Error, Result};
@@ -88,7 +88,9 @@ impl Gathering<'_> {
     /// The key that gives what is called `theirs`: itself, or a copy of it where only that is in the file.
     fn locate(&self, theirs: &str) -> Option<String> {
         let direct = self.written(theirs);
-        if self.folder.has(direct) {
+        // Files of the bare model have nothing of heads: a name without the prefix is one of the model's own there.
+        let is_of_head = self.is_bare && !theirs.starts_with(&self.table.prefix);
+        if !is_of_head && self.folder.has(direct) {
             return Some(direct.to_owned());
         }
         let copies = self.table.copies.iter().filter(|(_, of)| of == theirs);
@@ -193,6 +195,11 @@ impl Gathering<'_> {
                     self.faults.0.push(format!("`{key}` is not {needed:?} zeros, as the family needs it"));
                 }
                 Use::Zero
+            } else if let Some((_, needed, values)) = self.table.constants.iter().find(|(name, _, _)| is(name)) {
+                if shape != needed.as_slice() || !equal(dtype, bytes, values) {
+                    self.faults.0.push(format!("`{key}` is not what the family computes in its place"));
+                }
+                Use::Constant
             } else if self.table.ignores(key) {
                 Use::Ignored
             } else {
@@ -212,8 +219,19 @@ impl Gathering<'_> {
     }
 }
 
+/// Whether numbers are `values`, to rounding; only those of 32 bits can be.
+fn equal(dtype: Dtype, bytes: &[u8], values: &[f32]) -> bool {
+    let (words, _) = bytes.as_chunks::<4>();
+    let close =
+        |(word, value): (&[u8; 4], &f32)| (f32::from_le_bytes(*word) - value).abs() <= 1e-5 * value.abs().max(1.0);
+    dtype == Dtype::F32 && words.len() == values.len() && words.iter().zip(values).all(close)
+}
+
 /// The shape of theirs for ours of `shape`; `None` where it does not divide.
 fn of_theirs(shape: &[usize], row: &NameRow) -> Option<Vec<usize>> {
+    if let Some(to) = &row.permuted {
+        return Some(to.shape.clone());
+    }
     let mut theirs = shape.to_vec();
     if let Some(split) = row.split {
         *theirs.get_mut(split.axis)? *= split.of;
@@ -233,6 +251,9 @@ fn of_theirs(shape: &[usize], row: &NameRow) -> Option<Vec<usize>> {
 
 /// Theirs turned our way round, and our part of it.
 fn ours(theirs: TensorBytes, row: &NameRow) -> Option<TensorBytes> {
+    if let Some(to) = &row.permuted {
+        return matrix_of(&theirs, to);
+    }
     let turned = if row.transpose { transposed(&theirs)? } else { theirs };
     match row.split {
         Some(split) => cut(&turned, split.axis, split.part, split.of),

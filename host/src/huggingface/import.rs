@@ -14,12 +14,13 @@ use super::files::HfFolder;
 use super::gather::{Gathered, gather};
 use super::report::{KeyReport, counts};
 use super::table::NameTable;
-use super::tokens::tokens;
+use super::tokens::what_it_reads;
 use crate::boundary::hugging_face_settings;
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Plugin};
 use crate::models::{
-    HEAD_KINDS, IMPORT_FILE, MODEL_FILE, ModelTensors, NewFolder, Opened, Stored, Vocabulary, WEIGHTS_FILE, head_kind,
+    HEAD_KINDS, IMPORT_FILE, MODEL_FILE, ModelTensors, NewFolder, Opened, PictureSize, Reads, Stored, Vocabulary,
+    WEIGHTS_FILE, head_kind,
 };
 use crate::train::saved;
 
@@ -57,7 +58,7 @@ pub fn import(
     let new = NewFolder::begin(&options.out)?;
     let folder = HfFolder::open(&options.folder)?;
     let (plugin, settings) = family_of(&folder, options.family.as_deref(), catalogue)?;
-    let (tokenizer, vocabulary) = tokens(&folder)?;
+    let (tokenizer, reads) = what_it_reads(&folder)?;
     let family = plugin.manifest.name.clone();
     let place = folder.path.join("config.json");
     let stored = Stored {
@@ -66,7 +67,7 @@ pub fn import(
         family: family.clone(),
         settings: Table::from_json(&settings, &place),
         roles: BTreeMap::new(),
-        facts: BTreeMap::from([("text".to_owned(), vocabulary.to_json().to_string())]),
+        facts: BTreeMap::from([(reads.names().0.to_owned(), reads.to_json().to_string())]),
         tensors: ModelTensors::default(),
         heads: BTreeMap::new(),
         tokenizer: None,
@@ -82,7 +83,7 @@ pub fn import(
     let gathered = gather(&folder, &table, &opened.weights(), on_progress)?;
     let heads = heads(&folder, &opened, &table, &gathered)?;
 
-    new.write(MODEL_FILE, model_file(&family, &settings, &vocabulary, &heads.sizes, options).as_bytes())?;
+    new.write(MODEL_FILE, model_file(&family, &settings, &reads, &heads.sizes, options).as_bytes())?;
     let tensors: Vec<TensorBytes> =
         gathered.tensors.into_iter().map(|(name, tensor)| TensorBytes { name, ..tensor }).collect();
     write_tensors(&new.file(WEIGHTS_FILE), &tensors, &BTreeMap::from([("format".into(), "lacuna".into())]))?;
@@ -95,10 +96,10 @@ pub fn import(
             new.copy(&folder.path.join(name), name)?;
         }
     }
-    let report = report(&folder, plugin, &table, &gathered.keys, &heads, &vocabulary);
+    let report = report(&folder, plugin, &table, &gathered.keys, &heads, &reads);
     new.write(IMPORT_FILE, format!("{report:#}\n").as_bytes())?;
     new.finish()?;
-    let lines = lines(&folder, plugin, &gathered.keys, &heads, &vocabulary, &options.out);
+    let lines = lines(&folder, plugin, &gathered.keys, &heads, &reads, &options.out);
     Ok(Imported { out: options.out.clone(), report, lines })
 }
 
@@ -180,7 +181,8 @@ fn heads(folder: &HfFolder, opened: &Opened, table: &NameTable, gathered: &Gathe
         if tensors.is_empty() && !promised && !may_be_empty {
             continue;
         }
-        let size = (kind == "tokens").then_some(0);
+        // Of a model of text the vocabulary's; codes of pictures are counted by the weights.
+        let size = (kind == "tokens" && opened.stored.vocabulary().is_some()).then_some(0);
         match opened.fitting_head(kind, size, &tensors) {
             Some(head) => _ = heads.sizes.insert(kind.to_owned(), head.size),
             None if may_be_empty && !promised => {}
@@ -216,13 +218,13 @@ fn broken_head(folder: &HfFolder, table: &NameTable, gathered: &Gathered, kind: 
 fn model_file(
     family: &str,
     settings: &Map<String, Json>,
-    vocabulary: &Vocabulary,
+    reads: &Reads,
     heads: &BTreeMap<String, u64>,
     options: &ImportOptions,
 ) -> String {
     let mut values = Map::from_iter([("family".to_owned(), json!(family))]);
     values.extend(settings.clone());
-    values.insert("vocabulary".into(), vocabulary.to_json());
+    values.insert(reads.names().1.into(), reads.to_json());
     values.insert("heads".into(), json!(heads));
     let from = options.folder.file_name().unwrap_or_default().to_string_lossy().replace(char::is_control, "?");
     format!(
@@ -238,7 +240,7 @@ fn report(
     table: &NameTable,
     keys: &[KeyReport],
     heads: &Heads,
-    vocabulary: &Vocabulary,
+    reads: &Reads,
 ) -> Json {
     let bare = !table.prefix.is_empty() && !folder.keys().any(|key| key.starts_with(&table.prefix));
     json!({
@@ -249,7 +251,7 @@ fn report(
         "bare": bare,
         "heads": heads.sizes,
         "parts_of_heads": heads.parts,
-        "vocabulary": vocabulary.to_json(),
+        (reads.names().1): reads.to_json(),
         "keys": keys.iter().map(KeyReport::to_json).collect::<Vec<_>>(),
         "config": folder.config,
     })
@@ -260,7 +262,7 @@ fn lines(
     plugin: &Plugin,
     keys: &[KeyReport],
     heads: &Heads,
-    vocabulary: &Vocabulary,
+    reads: &Reads,
     out: &Path,
 ) -> Vec<String> {
     let model_type = folder.config.get("model_type").and_then(Json::as_str).unwrap_or_default();
@@ -284,15 +286,15 @@ fn lines(
     if !heads.parts.is_empty() {
         lines.push(format!("kept, though only a part of the head is there: {}", heads.parts.join(", ")));
     }
-    lines.push(match vocabulary.tokens {
-        None => format!("no tokenizer; vocabulary of {}", vocabulary.size),
-        Some(tokens) if tokens < vocabulary.size => {
-            format!(
-                "tokenizer of {tokens} tokens; the vocabulary has {} rows, the rest are never used",
-                vocabulary.size
-            )
+    lines.push(match reads {
+        Reads::Pictures(PictureSize { height, width, channels }) => {
+            format!("pictures of {height} × {width} pixels of {channels} colours")
         }
-        Some(tokens) => format!("tokenizer of {tokens} tokens"),
+        Reads::Text(Vocabulary { size, tokens: None, .. }) => format!("no tokenizer; vocabulary of {size}"),
+        Reads::Text(Vocabulary { size, tokens: Some(tokens), .. }) if tokens < size => {
+            format!("tokenizer of {tokens} tokens; the vocabulary has {size} rows, the rest are never used")
+        }
+        Reads::Text(Vocabulary { tokens: Some(tokens), .. }) => format!("tokenizer of {tokens} tokens"),
     });
     lines.push(format!("→ {}", out.display()));
     lines

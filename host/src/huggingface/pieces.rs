@@ -2,6 +2,8 @@
 
 use records::TensorBytes;
 
+use super::table::Permuted;
+
 /// Bytes of one element.
 fn width(tensor: &TensorBytes) -> usize {
     tensor.dtype.bitsize() / 8
@@ -19,6 +21,50 @@ pub(super) fn transposed(tensor: &TensorBytes) -> Option<TensorBytes> {
         }
     }
     Some(TensorBytes { name: tensor.name.clone(), dtype: tensor.dtype, shape: vec![columns, rows], bytes })
+}
+
+/// A tensor with its axes in the order `order`; `None` where that is no order of its axes.
+pub(super) fn permuted(tensor: &TensorBytes, order: &[usize]) -> Option<TensorBytes> {
+    let rank = tensor.shape.len();
+    let mut axes = order.to_vec();
+    axes.sort_unstable();
+    if !axes.into_iter().eq(0..rank) {
+        return None;
+    }
+    let mut strides = vec![1; rank];
+    for axis in (1..rank).rev() {
+        strides[axis - 1] = strides[axis] * tensor.shape[axis];
+    }
+    let shape: Vec<usize> = order.iter().map(|axis| tensor.shape[*axis]).collect();
+    let size = width(tensor);
+    let mut bytes = Vec::with_capacity(tensor.bytes.len());
+    for number in 0..shape.iter().product() {
+        let (mut rest, mut from) = (number, 0);
+        for (axis, extent) in order.iter().zip(&shape).rev() {
+            from += rest % extent * strides[*axis];
+            rest /= extent;
+        }
+        bytes.extend_from_slice(&tensor.bytes[from * size..(from + 1) * size]);
+    }
+    Some(TensorBytes { name: tensor.name.clone(), dtype: tensor.dtype, shape, bytes })
+}
+
+/// Theirs of another order of axes as our matrix: all axes after the first joined.
+pub(super) fn matrix_of(theirs: &TensorBytes, to: &Permuted) -> Option<TensorBytes> {
+    let mut turned = permuted(theirs, &to.order).filter(|_| theirs.shape == to.shape)?;
+    turned.shape = vec![*turned.shape.first()?, turned.shape[1..].iter().product()];
+    Some(turned)
+}
+
+/// The other way: theirs from our matrix.
+pub(super) fn from_matrix(ours: &TensorBytes, to: &Permuted) -> Option<TensorBytes> {
+    let shape: Vec<usize> = to.order.iter().map(|axis| to.shape.get(*axis).copied()).collect::<Option<_>>()?;
+    if ours.shape != [*shape.first()?, shape[1..].iter().product()] {
+        return None;
+    }
+    let mut back = vec![0; to.order.len()];
+    to.order.iter().enumerate().for_each(|(at, axis)| back[*axis] = at);
+    permuted(&TensorBytes { shape, ..ours.clone() }, &back)
 }
 
 /// Bytes in front of an axis (how many blocks) and from it on (how long a block).
@@ -82,6 +128,18 @@ mod tests {
         assert_eq!(turned, tensor(&[3, 2], &[1, 4, 2, 5, 3, 6]));
         assert_eq!(transposed(&turned).unwrap(), tensor(&[2, 3], &[1, 2, 3, 4, 5, 6]));
         assert_eq!(transposed(&tensor(&[2], &[1, 2])), None);
+    }
+
+    #[test]
+    fn a_kernel_becomes_a_matrix_and_back() {
+        // [output, channel, row, column] of 2, 2, 1, 3; ours goes row, column, channel.
+        let kernel = tensor(&[2, 2, 1, 3], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        let to = Permuted { shape: vec![2, 2, 1, 3], order: vec![0, 2, 3, 1] };
+        let matrix = matrix_of(&kernel, &to).unwrap();
+        assert_eq!(matrix, tensor(&[2, 6], &[1, 4, 2, 5, 3, 6, 7, 10, 8, 11, 9, 12]));
+        assert_eq!(from_matrix(&matrix, &to).unwrap(), kernel);
+        assert_eq!(matrix_of(&tensor(&[2, 6], &[0; 12]), &to), None);
+        assert_eq!(from_matrix(&tensor(&[3, 4], &[0; 12]), &to), None);
     }
 
     #[test]

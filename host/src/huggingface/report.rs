@@ -12,6 +12,8 @@ pub enum Use {
     Copy(String),
     /// Zeros that ours computes without.
     Zero,
+    /// What ours computes itself.
+    Constant,
     /// No weight at all.
     Ignored,
 }
@@ -56,6 +58,7 @@ impl KeyReport {
                 row["of"] = json!(of);
             }
             Use::Zero => row["use"] = json!("zero"),
+            Use::Constant => row["use"] = json!("constant"),
             Use::Ignored => row["use"] = json!("ignored"),
         }
         row
@@ -70,6 +73,7 @@ pub(super) fn counts(keys: &[KeyReport]) -> String {
         (count(|usage| matches!(usage, Use::Weight(_))), "weights"),
         (count(|usage| matches!(usage, Use::Copy(_))), "copies"),
         (count(|usage| matches!(usage, Use::Zero)), "zeros"),
+        (count(|usage| matches!(usage, Use::Constant)), "computed"),
         (count(|usage| matches!(usage, Use::Ignored)), "no weights"),
     ];
     let parts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));

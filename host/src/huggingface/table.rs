@@ -15,6 +15,15 @@ pub struct Part {
     pub of: usize,
 }
 
+/// Another order of axes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Permuted {
+    /// The shape of theirs.
+    pub shape: Vec<usize>,
+    /// Theirs' axes in our order; all after the first are joined.
+    pub order: Vec<usize>,
+}
+
 /// A weight and its name in their files.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct NameRow {
@@ -28,10 +37,13 @@ pub struct NameRow {
     pub split: Option<Part>,
     /// Theirs is this part of ours.
     pub fills: Option<Part>,
+    /// Theirs has other axes.
+    #[serde(default)]
+    pub permuted: Option<Permuted>,
 }
 
 /// All about the names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct NameTable {
     /// What names of the bare model lack in its own files.
     pub prefix: String,
@@ -44,6 +56,9 @@ pub struct NameTable {
     /// (theirs, of theirs): the first is passed over and written as a copy of the second.
     #[serde(default)]
     pub unused: Vec<(String, String)>,
+    /// Theirs that always have these values and are not ours.
+    #[serde(default)]
+    pub constants: Vec<(String, Vec<usize>, Vec<f32>)>,
     /// Globs of keys that are no weights.
     pub ignored: Vec<String>,
 }
@@ -61,9 +76,21 @@ impl NameTable {
             if parts.clone().count() == 2 {
                 return Err(fault(format!("both splits and fills `{}`", row.own)));
             }
+            if let Some(to) = &row.permuted {
+                let mut axes = to.order.clone();
+                axes.sort_unstable();
+                let is_order = axes.iter().copied().eq(0..to.shape.len()) && !axes.is_empty();
+                if !is_order || row.transpose || parts.clone().count() > 0 {
+                    return Err(fault(format!("permutes `{}` in no way that is known", row.own)));
+                }
+            }
             if let Some(part) = parts.into_iter().find(|part| part.part >= part.of) {
                 return Err(fault(format!("gives `{}` part {} of {}", row.own, part.part, part.of)));
             }
+        }
+        let broken = table.constants.iter().find(|(_, shape, values)| shape.iter().product::<usize>() != values.len());
+        if let Some((name, shape, values)) = broken {
+            return Err(fault(format!("gives {} values for `{name}` of shape {shape:?}", values.len())));
         }
         Ok(table)
     }
@@ -111,6 +138,17 @@ mod tests {
         ] {
             assert_eq!(matches(glob, name), expected, "{glob} {name}");
         }
+    }
+
+    #[test]
+    fn an_order_of_axes_that_is_none_is_refused() {
+        let row = r#"{"own":"a","theirs":"b","transpose":false,"split":null,"fills":null,"permuted":{"shape":[2,3],"order":[0,2]}}"#;
+        let json = format!(r#"{{"prefix":"","names":[{row}],"copies":[],"zeros":[],"ignored":[]}}"#);
+        let error = NameTable::from_json("toy", &json).unwrap_err();
+        assert!(error.text.contains("permutes `a` in no way"), "{error}");
+        let json = r#"{"prefix":"","names":[],"copies":[],"zeros":[],"constants":[["c",[2],[1.0]]],"ignored":[]}"#;
+        let error = NameTable::from_json("toy", json).unwrap_err();
+        assert!(error.text.contains("1 values for `c` of shape [2]"), "{error}");
     }
 
     #[test]

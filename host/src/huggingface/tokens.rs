@@ -1,17 +1,47 @@
-//! The tokens of an imported model: its tokenizer, held against its configuration and its weights.
+//! What an imported model reads: pictures of a size, or tokens, whose tokenizer is held against configuration and weights.
 
 use modality_text::Tokenizer;
 use serde_json::Value as Json;
 
 use super::files::HfFolder;
 use crate::error::{Error, Result};
-use crate::models::Vocabulary;
+use crate::models::{PictureSize, Reads, Vocabulary};
+
+/// What the model of a folder reads, and its tokenizer, if it has one. A model with `image_size` reads pictures.
+///
+/// # Errors
+/// As [`tokens`], or when the size of pictures is none.
+pub(super) fn what_it_reads(folder: &HfFolder) -> Result<(Option<Tokenizer>, Reads)> {
+    let config = &folder.config;
+    let Some(size) = config.get("image_size").filter(|size| !size.is_null()) else {
+        let (tokenizer, vocabulary) = tokens(folder)?;
+        return Ok((tokenizer, Reads::Text(vocabulary)));
+    };
+    let number =
+        |value: &Json| value.as_u64().and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0);
+    let sides = match size {
+        Json::Array(sides) => match sides.as_slice() {
+            [height, width] => number(height).zip(number(width)),
+            _ => None,
+        },
+        side => number(side).map(|side| (side, side)),
+    };
+    let channels = config.get("num_channels").filter(|channels| !channels.is_null()).map_or(Some(3), number);
+    let (Some((height, width)), Some(channels)) = (sides, channels) else {
+        let place = folder.path.join("config.json").display().to_string();
+        let text = "`image_size` and `num_channels` name no size of pictures";
+        return Err(Error::new("data/config", text)
+            .at(place, 0)
+            .with_help("give a side, or height and width, in pixels"));
+    };
+    Ok((None, Reads::Pictures(PictureSize { height, width, channels })))
+}
 
 /// The tokenizer of a folder, if it has one, and the vocabulary of its model.
 ///
 /// # Errors
 /// When the tokenizer is damaged or has more tokens than the model, or the configuration has no `vocab_size`.
-pub(super) fn tokens(folder: &HfFolder) -> Result<(Option<Tokenizer>, Vocabulary)> {
+fn tokens(folder: &HfFolder) -> Result<(Option<Tokenizer>, Vocabulary)> {
     let config = &folder.config;
     let place = folder.path.join("config.json");
     let size = config.get("vocab_size").and_then(Json::as_u64).and_then(|size| u32::try_from(size).ok());

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::facts::{Vocabulary, vocabulary_facts};
 use super::folder::{IMPORT_FILE, MODEL_FILE};
+use super::reads::{PictureSize, Reads};
 use super::tensors::ModelTensors;
 use crate::error::{Error, Result};
 
@@ -165,7 +166,13 @@ impl Stored {
             Error::new("run/model", format!("`{}` has no `{what}`", file.display())).with_help("import the model again")
         };
         let family = said.get("family").and_then(Json::as_str).ok_or_else(|| lacks("family"))?.to_owned();
-        let vocabulary = said.get("vocabulary").ok_or_else(|| lacks("[vocabulary]"))?;
+        let facts = Reads::SECTIONS.iter().filter_map(|(modality, section)| {
+            said.get(*section).map(|told| ((*modality).to_owned(), told.to_string()))
+        });
+        let facts: BTreeMap<String, String> = facts.collect();
+        if facts.is_empty() {
+            return Err(lacks("[vocabulary]"));
+        }
         let heads = said.get("heads").and_then(Json::as_object).cloned().unwrap_or_default();
         let import = std::fs::read(place.join(IMPORT_FILE)).ok();
         let tokenizer = Some(place.join(TOKENIZER)).filter(|path| path.is_file());
@@ -175,7 +182,7 @@ impl Stored {
             roles: BTreeMap::from([(ONLY.to_owned(), (family.clone(), table.clone()))]),
             family,
             settings: table,
-            facts: BTreeMap::from([("text".to_owned(), vocabulary.to_string())]),
+            facts,
             tensors: ModelTensors::read(place, ONLY, &Pick::default())?,
             heads: heads.iter().filter_map(|(kind, size)| Some((kind.clone(), size.as_u64()?))).collect(),
             tokenizer,
@@ -190,6 +197,12 @@ impl Stored {
     #[must_use]
     pub fn vocabulary(&self) -> Option<Vocabulary> {
         self.facts.get("text").and_then(|facts| Vocabulary::from_json(facts))
+    }
+
+    /// The size of the pictures that it was made for.
+    #[must_use]
+    pub fn pictures(&self) -> Option<PictureSize> {
+        self.facts.get("image").and_then(|facts| PictureSize::from_json(facts))
     }
 }
 

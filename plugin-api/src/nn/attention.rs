@@ -69,6 +69,8 @@ pub struct AttentionOptions {
     pub head_dim: usize,
     /// With biases.
     pub bias: bool,
+    /// Whether keys have a bias, where that differs; it changes no score that a softmax could tell (BEiT has none).
+    pub key_bias: Option<bool>,
     /// Dropout on the attention maps.
     pub map_dropout: f64,
     /// Dropout on what comes out.
@@ -100,6 +102,7 @@ impl AttentionOptions {
             num_kv_heads: num_heads,
             head_dim: width / num_heads.max(1),
             bias: true,
+            key_bias: None,
             map_dropout: 0.0,
             dropout: 0.0,
             rotary: None,
@@ -172,7 +175,8 @@ impl Attention {
         let AttentionOptions { width, num_heads, num_kv_heads, head_dim, bias, init, output_init, .. } = options;
         let (features, key_features) = (num_heads * head_dim, num_kv_heads * head_dim);
         let inner = LinearOptions::new().bias(bias).init(init).axes("heads*head_dim,width");
-        let of_keys = inner.clone().axes("kv_heads*head_dim,width");
+        let of_values = inner.clone().axes("kv_heads*head_dim,width");
+        let of_keys = of_values.clone().bias(options.key_bias.unwrap_or(bias));
         let of_output = LinearOptions::new().bias(bias).init(output_init).axes("width,heads*head_dim");
         let [query_rank, key_rank, value_rank, output_rank] = options.low_rank;
         let layer = |name: &str, outputs, options: &LinearOptions, rank| {
@@ -186,7 +190,7 @@ impl Attention {
         Ok(Self {
             query: layer(names.query, features, &inner, query_rank)?,
             key: layer(names.key, key_features, &of_keys, key_rank)?,
-            value: layer(names.value, key_features, &of_keys, value_rank)?,
+            value: layer(names.value, key_features, &of_values, value_rank)?,
             output: Linear::new(&scope.at(names.output), features, width, &of_output.low_rank(output_rank))?,
             gate: options.gate.map(gate).transpose()?,
             positions: [

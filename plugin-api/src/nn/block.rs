@@ -8,6 +8,7 @@ use crate::nn::{Attention, AttentionNames, AttentionOptions, Memory, Mlp, MlpOpt
 use crate::scope::Scope;
 use crate::state::State;
 use crate::tensor::Tensor;
+use crate::weight::{Init, Weight, WeightOptions};
 
 /// What a [`Block`] is made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +27,9 @@ pub struct BlockOptions {
     pub attention_norm: bool,
     /// With attention to a memory between both.
     pub cross: bool,
+    /// What attention and feed-forward add is multiplied by learned factors, one for each feature, that start here
+    /// (Touvron et al. 2021, arXiv:2103.17239, section 2).
+    pub layer_scale: Option<f64>,
 }
 
 impl BlockOptions {
@@ -40,6 +44,7 @@ impl BlockOptions {
             pre_norm: false,
             attention_norm: true,
             cross: false,
+            layer_scale: None,
         }
     }
 }
@@ -150,7 +155,8 @@ impl<'a> BlockCall<'a> {
     }
 }
 
-/// A block. Weights: `attention.*`, `attention_norm.*`, `cross.*`, `cross_norm.*`, `mlp.*`, `mlp_norm.*`.
+/// A block. Weights: `attention.*`, `attention_norm.*`, `cross.*`, `cross_norm.*`, `mlp.*`, `mlp_norm.*`; with
+/// layer scale `lambda_1` of attention and `lambda_2` of feed-forward, `[width]`, under these names whatever the others.
 ///
 /// Sites, below the block's name: `attention.output`, `mlp.input`, `output`.
 #[derive(Clone)]
@@ -161,6 +167,7 @@ pub struct Block {
     mlp: Mlp,
     mlp_norm: Norm,
     pre_norm: bool,
+    scales: Option<[Weight; 2]>,
     name: String,
     sites: [String; 3],
 }
@@ -179,9 +186,11 @@ impl Block {
     /// # Errors
     /// As [`Block::new`].
     pub fn named(scope: &Scope, name: &str, names: &BlockNames<'_>, options: BlockOptions) -> Result<Self> {
-        let BlockOptions { attention, mlp, norm, epsilon, pre_norm, attention_norm, cross } = options;
+        let BlockOptions { attention, mlp, norm, epsilon, pre_norm, attention_norm, cross, layer_scale } = options;
         let width = attention.width;
         let norm_at = |at: &str| Norm::new(&scope.at(at), width, norm, epsilon);
+        let vector = WeightOptions::new().no_decay().axes("width");
+        let scale = |name: &str, start| scope.weight_with(name, &[width], Init::Constant(start), &vector);
         let cross_attention = AttentionOptions { rotary: None, relative: None, ..attention };
         Ok(Self {
             attention: Attention::named(scope, &names.attention, attention)?,
@@ -192,6 +201,7 @@ impl Block {
             mlp: Mlp::named(scope, names.mlp, mlp)?,
             mlp_norm: norm_at(names.mlp_norm)?,
             pre_norm,
+            scales: layer_scale.map(|start| Ok([scale("lambda_1", start)?, scale("lambda_2", start)?])).transpose()?,
             name: name.to_owned(),
             sites: ["attention.output", "mlp.input", "output"].map(|site| format!("{name}.{site}")),
         })
@@ -242,7 +252,8 @@ impl Block {
     #[must_use]
     pub fn feed(&self, x_nd: &Tensor, layout: &Layout) -> Tensor {
         let [_, mlp_site, output_site] = &self.sites;
-        let x_nd = self.residual(x_nd, &self.mlp_norm, |x| self.mlp.apply(&site(mlp_site, x), layout));
+        let fed = |x: &Tensor| self.scaled(self.mlp.apply(&site(mlp_site, x), layout), 1);
+        let x_nd = self.residual(x_nd, &self.mlp_norm, fed);
         site(output_site, &x_nd)
     }
 
@@ -266,7 +277,7 @@ impl Block {
 
     #[track_caller]
     fn with_attended(&self, x_nd: &Tensor, attended_nd: Tensor) -> Tensor {
-        let sum_nd = x_nd + site(&self.sites[0], &attended_nd);
+        let sum_nd = x_nd + self.scaled(site(&self.sites[0], &attended_nd), 0);
         match &self.attention_norm {
             Some(norm) if !self.pre_norm => norm.apply(&sum_nd),
             _ => sum_nd,
@@ -280,6 +291,15 @@ impl Block {
                 self.residual(&x_nd, norm, |x| cross.apply_cross(x, call.layout, memory, None))
             }
             _ => x_nd,
+        }
+    }
+
+    /// Of attention (`part` 0) or feed-forward (1): what is added to the residual.
+    #[track_caller]
+    fn scaled(&self, added_nd: Tensor, part: usize) -> Tensor {
+        match &self.scales {
+            Some(scales) => added_nd * scales[part].tensor(),
+            None => added_nd,
         }
     }
 

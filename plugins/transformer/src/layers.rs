@@ -39,6 +39,7 @@ pub(crate) fn block(
 ) -> Result<Block> {
     let (init, output_init) = (Init::Normal(settings.initial_std), Init::Normal(settings.output_std()));
     let attention = AttentionOptions {
+        key_bias: None,
         width: settings.width,
         num_heads: settings.num_heads,
         num_kv_heads: settings.key_value_heads(),
@@ -67,6 +68,7 @@ pub(crate) fn block(
         output_init,
     };
     let options = BlockOptions {
+        layer_scale: None,
         attention,
         mlp,
         norm: settings.norm_kind(),

@@ -9,6 +9,7 @@ use crate::settings::VitSettings;
 pub(crate) struct Embeddings {
     projection: PatchEmbedding,
     class_token: Option<Weight>,
+    mask_token: Option<Weight>,
     positions: Positions,
     pictures: Pictures,
     patch_size: usize,
@@ -18,9 +19,11 @@ pub(crate) struct Embeddings {
 
 enum Positions {
     /// `[1, l + 1, width]`, that of the class token first; without one `[1, l, width]`.
-    Learned(Weight),
+    Stored(Weight),
     /// `[l, width]`; the class token has zeros.
-    Fixed(Vec<f32>),
+    Computed(Vec<f32>),
+    /// Nothing is added.
+    None,
 }
 
 impl Embeddings {
@@ -34,18 +37,38 @@ impl Embeddings {
             .then(|| scope.weight_with("cls_token", &[1, 1, width], Init::Normal(0.02), &vector))
             .transpose()?;
         let (rows, columns) = (pictures.height / patch_size, pictures.width / patch_size);
-        let positions = if settings.positions == "sincos" {
-            Positions::Fixed(grid_positions(rows, columns, width))
-        } else {
-            let dims = [1, rows * columns + usize::from(class_token), width];
-            Positions::Learned(scope.weight_with("position_embeddings", &dims, Init::Normal(0.02), &vector)?)
+        let mask_token = settings
+            .mask_token
+            .then(|| {
+                scope.weight_with(
+                    "mask_token",
+                    &[1, 1, width],
+                    Init::TruncatedNormal(0.02),
+                    &vector.clone().sometimes(),
+                )
+            })
+            .transpose()?;
+        let dims = [1, rows * columns + usize::from(class_token), width];
+        let stored = |options: &WeightOptions| {
+            scope.weight_with("position_embeddings", &dims, Init::Normal(0.02), options).map(Positions::Stored)
         };
-        Ok(Self { projection, class_token: class, positions, pictures, patch_size, width, dropout })
+        let positions = match settings.positions.as_str() {
+            "sincos" => Positions::Computed(grid_positions(rows, columns, width)),
+            "fixed" => stored(&vector.clone().frozen())?,
+            "none" => Positions::None,
+            _ => stored(&vector)?,
+        };
+        Ok(Self { projection, class_token: class, mask_token, positions, pictures, patch_size, width, dropout })
+    }
+
+    /// Patches from top to bottom and from left to right.
+    pub(crate) fn grid(&self) -> [usize; 2] {
+        [self.pictures.height / self.patch_size, self.pictures.width / self.patch_size]
     }
 
     /// Patches of a whole picture.
     pub(crate) fn patches(&self) -> usize {
-        (self.pictures.height / self.patch_size) * (self.pictures.width / self.patch_size)
+        self.grid().into_iter().product()
     }
 
     /// `[n, d]` of the call's `pixels`, or of its `patches` at their `positions`.
@@ -55,18 +78,25 @@ impl Embeddings {
             (Some(pixels_bchw), None) => {
                 let Pictures { channels, height, width: columns, .. } = self.pictures;
                 let patches_mp = patches(&pixels_bchw, [channels, height, columns], self.patch_size);
-                let rows_md = self.projection.apply(&patches_mp)?;
-                let table_ld = self.table(rows_md.dtype()?);
-                (rows_md.reshape(&[-1, self.patches() as i64, width]) + table_ld.unsqueeze(0)).reshape(&[-1, width])
+                let rows_md = self.masked(self.projection.apply(&patches_mp)?, call)?;
+                match self.table(rows_md.dtype()?) {
+                    Some(table_ld) => {
+                        let rows_bld = rows_md.reshape(&[-1, self.patches() as i64, width]);
+                        (rows_bld + table_ld.unsqueeze(0)).reshape(&[-1, width])
+                    }
+                    None => rows_md,
+                }
             }
             (None, Some(patches_mp)) => {
                 let Some(positions_m) = call.input("positions")? else {
                     return Err(Error::data("`patches` need the input `positions`")
                         .help("give the number of each patch on its grid, counted row by row, u32 or i64"));
                 };
-                let rows_md = self.projection.apply(&patches_mp)?;
-                let table_ld = self.table(rows_md.dtype()?);
-                rows_md + table_ld.index_select(0, positions_m)
+                let rows_md = self.masked(self.projection.apply(&patches_mp)?, call)?;
+                match self.table(rows_md.dtype()?) {
+                    Some(table_ld) => rows_md + table_ld.index_select(0, positions_m),
+                    None => rows_md,
+                }
             }
             _ => {
                 return Err(call
@@ -78,15 +108,27 @@ impl Embeddings {
         Ok(self.with_class_token(&rows_md, layout)?.dropout(self.dropout, Some(layout), "embeddings"))
     }
 
+    /// Embedded patches `[m, d]` with the mask token where the call's `masked` `[m]` is true; it has no position yet.
+    fn masked(&self, rows_md: Tensor, call: &Forward) -> Result<Tensor> {
+        let Some(masked_m) = call.input("masked")? else { return Ok(rows_md) };
+        let Some(mask_token) = &self.mask_token else {
+            return Err(Error::setting("mask_token", "is false, and patches are to be masked")
+                .help("set `mask_token = true` for the model"));
+        };
+        let token_1d = mask_token.tensor().reshape(&[1, self.width as i64]);
+        Ok(rows_md.take_where(masked_m.unsqueeze(-1), token_1d))
+    }
+
     /// The positions of the patches `[l, d]`.
-    fn table(&self, dtype: DType) -> Tensor {
+    fn table(&self, dtype: DType) -> Option<Tensor> {
         let (patches, width) = (self.patches(), self.width);
         match &self.positions {
-            Positions::Fixed(table) => Tensor::new(table, &[patches, width]).cast(dtype),
-            Positions::Learned(weight) => {
+            Positions::Computed(table) => Some(Tensor::new(table, &[patches, width]).cast(dtype)),
+            Positions::Stored(weight) => {
                 let first = usize::from(self.class_token.is_some());
-                weight.tensor().reshape(&[-1, width as i64]).narrow(0, first, patches)
+                Some(weight.tensor().reshape(&[-1, width as i64]).narrow(0, first, patches))
             }
+            Positions::None => None,
         }
     }
 
@@ -94,7 +136,7 @@ impl Embeddings {
     fn with_class_token(&self, rows_md: &Tensor, layout: &Layout) -> Result<Tensor> {
         let Some(class_token) = &self.class_token else { return Ok(rows_md.clone()) };
         let mut class_11d = class_token.tensor();
-        if let Positions::Learned(weight) = &self.positions {
+        if let Positions::Stored(weight) = &self.positions {
             class_11d = class_11d + weight.tensor().narrow(1, 0, 1);
         }
         let pictures = layout.lengths().count()?;

@@ -1,24 +1,31 @@
 //! The vision transformer: patches of a picture as rows.
 //!
 //! Dosovitskiy et al. 2020, arXiv:2010.11929; the rows may be those of all patches or of some, as masked autoencoders want
-//! them (He et al. 2021, arXiv:2111.06377). Weights have the names of Hugging Face's ViT. Axes: b pictures, l patches of a
+//! them (He et al. 2021, arXiv:2111.06377), and some may be hidden behind a learned vector (Bao et al. 2021, arXiv:2106.08254).
+//! Weights have the names of Hugging Face's ViT and BEiT. Axes: b pictures, l patches of a
 //! picture, m patches of all, n rows, d width.
 
 mod embeddings;
+mod heads;
+mod huggingface;
 mod settings;
 
-use plugin_api::nn::{Block, BlockCall, Norm, NormKind};
+use plugin_api::nn::{Block, BlockCall, GridBias, Norm, NormKind};
 use plugin_api::prelude::*;
 
 use embeddings::Embeddings;
+use heads::VitHead;
 pub use settings::VitSettings;
 
 /// One built model.
 pub struct Vit {
     settings: VitSettings,
+    pictures: Pictures,
     embeddings: Embeddings,
     blocks: Vec<Block>,
-    norm: Norm,
+    /// None, one for all blocks, or one for each.
+    biases: Vec<GridBias>,
+    norm: Option<Norm>,
 }
 
 impl ModelFamily for Vit {
@@ -30,8 +37,20 @@ impl ModelFamily for Vit {
         let embeddings = Embeddings::new(&settings, pictures, &scope.at("embeddings"))?;
         let blocks = (0..settings.num_layers).map(|index| settings.block(index, &scope.at("encoder.layer")));
         let blocks = blocks.collect::<Result<_>>()?;
-        let norm = Norm::new(&scope.at("layernorm"), settings.width, NormKind::Layer, settings.norm_epsilon)?;
-        Ok(Self { settings, embeddings, blocks, norm })
+        let bias = |at: &str| {
+            let scope = scope.at(&format!("encoder.{at}relative_position_bias"));
+            GridBias::new(&scope, settings.num_heads, embeddings.grid(), settings.class_token)
+        };
+        let biases = match settings.relative_bias.as_str() {
+            "shared" => vec![bias("")?],
+            "each" => (0..settings.num_layers)
+                .map(|index| bias(&format!("layer.{index}.attention.attention.")))
+                .collect::<Result<_>>()?,
+            _ => Vec::new(),
+        };
+        let norm = || Norm::new(&scope.at("layernorm"), settings.width, NormKind::Layer, settings.norm_epsilon);
+        let norm = settings.final_norm.then(norm).transpose()?;
+        Ok(Self { settings, pictures, embeddings, blocks, biases, norm })
     }
 
     fn forward(&self, call: &Forward) -> Result<Output> {
@@ -45,18 +64,29 @@ impl ModelFamily for Vit {
         if call.wants("embeddings") {
             wanted.push(("embeddings".to_owned(), hidden_nd.clone()));
         }
+        let positions = call.input("positions")?;
+        let bias_of = |index: usize| self.biases[index].mask(call.layout(), positions.as_ref());
+        let shared = (self.biases.len() == 1).then(|| bias_of(0)).transpose()?;
         for (index, block) in self.blocks.iter().enumerate().take(layers.end).skip(layers.start) {
-            let mask = call.mask(index);
+            let own = if self.biases.len() > 1 { Some(bias_of(index)?) } else { shared.clone() };
+            let mask = match (call.mask(index), own) {
+                (Some(mask), Some(bias)) => Some(mask & bias),
+                (mask, bias) => mask.or(bias),
+            };
             hidden_nd = block.apply(&hidden_nd, BlockCall::new(call.layout()).mask(mask.as_ref()));
             let name = format!("layers.{index}.output");
             if call.wants(&name) {
                 wanted.push((name, hidden_nd.clone()));
             }
         }
-        if layers.end == self.blocks.len() {
-            hidden_nd = self.norm.apply(&hidden_nd);
+        if let Some(norm) = self.norm.as_ref().filter(|_| layers.end == self.blocks.len()) {
+            hidden_nd = norm.apply(&hidden_nd);
         }
         Ok(wanted.into_iter().fold(Output::new(hidden_nd), |output, (name, tensor)| output.with(name, tensor)))
+    }
+
+    fn head(&self, scope: &Scope, request: &HeadRequest) -> Result<Box<dyn HeadModule>> {
+        Ok(Box::new(VitHead::new(&self.settings, scope, request)?))
     }
 
     fn describe(&self) -> Description {
@@ -67,7 +97,9 @@ impl ModelFamily for Vit {
             .with("rows", self.embeddings.patches() + class_token)
             .with("patch_size", self.settings.patch_size)
             .with("class_token", self.settings.class_token)
+            .with("mask_token", self.settings.mask_token)
+            .with("pooling", if self.settings.class_token && self.settings.final_norm { "first" } else { "mean" })
     }
 }
 
-export_plugin! { name: "vit", provides: [Model<Vit>] }
+export_plugin! { name: "vit", provides: [Model<Vit>, HuggingFace<Vit>] }

@@ -4,7 +4,7 @@ use plugin_api::nn::{AttentionNames, AttentionOptions, Block, BlockNames, BlockO
 use plugin_api::prelude::*;
 
 /// A vision transformer. The defaults are ViT-B/16: Dosovitskiy et al. 2020, arXiv:2010.11929, table 1.
-#[derive(Settings, Clone)]
+#[derive(Settings, Clone, PartialEq)]
 pub struct VitSettings {
     /// Width of the hidden state; a multiple of `num_heads`, with fixed positions of 4.
     #[setting(default = 768, range = 4..=65536)]
@@ -20,18 +20,45 @@ pub struct VitSettings {
     /// Side of a patch in pixels; divides both sides of the pictures.
     #[setting(default = 16, range = 1..=4096)]
     pub patch_size: usize,
-    /// How the model knows where a patch stands: a learned vector, or fixed sines and cosines of column and row.
-    #[setting(default = "learned", choices = ["learned", "sincos"])]
+    /// How the model knows where a patch stands: a learned vector; fixed sines and cosines of column and row; `fixed`, vectors
+    /// that come with the weights and stay as they are; or nothing at the input.
+    #[setting(default = "learned", choices = ["learned", "sincos", "fixed", "none"])]
     pub positions: String,
+    /// A learned bias of attention for each offset in rows and columns: one for each block, or one that all share (Bao et al.
+    /// 2021, arXiv:2106.08254).
+    #[setting(default = "none", choices = ["none", "each", "shared"])]
+    pub relative_bias: String,
     /// A learned row before the patches.
     #[setting(default = true)]
     pub class_token: bool,
+    /// A learned vector that stands in for hidden patches, which objectives like `simmim` and `beit` need.
+    #[setting(default = false)]
+    pub mask_token: bool,
+    /// What each part of a block adds is multiplied by learned factors that start here; 0 for none (Touvron et al. 2021,
+    /// arXiv:2103.17239).
+    #[setting(default = 0.0, range = 0.0..=10.0)]
+    pub layer_scale: f64,
+    /// Biases of the keys in attention.
+    #[setting(default = true)]
+    pub key_bias: bool,
+    /// A norm after the last block. Without it one stands in front of the head for classes, which reads means of patches then.
+    #[setting(default = true)]
+    pub final_norm: bool,
+    /// A norm in front of the head for tokens.
+    #[setting(default = false)]
+    pub head_norm: bool,
+    /// The function inside the MLP.
+    #[setting(default = "gelu", choices = ["gelu", "gelu_tanh", "relu", "silu"])]
+    pub activation: String,
     /// Added to variances in the norms.
     #[setting(default = 1e-6, range = 0.0..=1.0)]
     pub norm_epsilon: f64,
     /// Dropout on embeddings and on what each part of a block adds.
     #[setting(default = 0.0, range = 0.0..=0.9)]
     pub dropout: f64,
+    /// Dropout on attention maps.
+    #[setting(default = 0.0, range = 0.0..=0.9)]
+    pub attention_dropout: f64,
     /// How matrices start: normal with deviation 0.02, or uniform by their sides (Glorot and Bengio 2010).
     #[setting(default = "normal", choices = ["normal", "xavier"])]
     pub initial: String,
@@ -78,6 +105,12 @@ impl VitSettings {
         Ok(())
     }
 
+    /// Width inside the MLP.
+    #[must_use]
+    pub fn inner_width(&self) -> usize {
+        self.ffn_width.unwrap_or(4 * self.width)
+    }
+
     /// How matrices start.
     #[must_use]
     pub fn init(&self) -> Init {
@@ -90,16 +123,24 @@ impl VitSettings {
     /// When a name is taken.
     pub fn block(&self, index: usize, scope: &Scope) -> Result<Block> {
         let (init, output_init, dropout) = (self.init(), self.init(), self.dropout);
-        let attention =
-            AttentionOptions { init, output_init, dropout, ..AttentionOptions::new(self.width, self.num_heads) };
-        let ffn = self.ffn_width.unwrap_or(4 * self.width);
-        let mlp = MlpOptions { ffn, init, output_init, dropout, ..MlpOptions::new(self.width) };
+        let attention = AttentionOptions {
+            init,
+            output_init,
+            dropout,
+            map_dropout: self.attention_dropout,
+            key_bias: Some(self.key_bias),
+            ..AttentionOptions::new(self.width, self.num_heads)
+        };
+        let activation = Activation::from_name(&self.activation).unwrap_or(Activation::Gelu);
+        let ffn = self.inner_width();
+        let mlp = MlpOptions { ffn, activation, init, output_init, dropout, ..MlpOptions::new(self.width) };
         let options = BlockOptions {
             attention,
             mlp,
             norm: NormKind::Layer,
             epsilon: self.norm_epsilon,
             pre_norm: true,
+            layer_scale: (self.layer_scale > 0.0).then_some(self.layer_scale),
             ..BlockOptions::new(self.width, self.num_heads)
         };
         Block::named(&scope.at(&index.to_string()), &format!("layers.{index}"), &NAMES, options)

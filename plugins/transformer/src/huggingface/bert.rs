@@ -3,9 +3,9 @@
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};
 
-use super::read::activation;
 use super::{Architecture, Config, round_trips};
 use crate::settings::TransformerSettings;
+use plugin_api::activation_name as activation;
 
 pub(super) const ARCHITECTURE: Architecture = Architecture { model_type: "bert", settings, fits, config, table };
 

@@ -84,7 +84,7 @@ fn config(settings: &TransformerSettings) -> Json {
     config["share_att_key"] = json!(settings.relative_shared);
     config["norm_rel_ebd"] = json!(if settings.relative_norm { "layer_norm" } else { "none" });
     config["pooler_hidden_size"] = json!(settings.width);
-    config["pooler_hidden_act"] = json!(super::read::activation(&settings.pooler_activation));
+    config["pooler_hidden_act"] = json!(plugin_api::activation_name(&settings.pooler_activation));
     config["legacy"] = json!(true);
     config
 }

@@ -4,9 +4,9 @@
 use plugin_api::prelude::*;
 use plugin_api::{Json, json};
 
-use super::read::activation;
 use super::{Architecture, Config, round_trips};
 use crate::settings::TransformerSettings;
+use plugin_api::activation_name as activation;
 
 pub(super) const LLAMA: Architecture =
     Architecture { model_type: "llama", settings: llama_settings, fits: fits_llama, config: llama_config, table };

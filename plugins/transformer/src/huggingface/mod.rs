@@ -10,7 +10,6 @@ mod gpt2;
 mod llama;
 mod modernbert;
 mod mosaicbert;
-mod read;
 mod roberta;
 mod rows;
 mod t5;
@@ -20,7 +19,7 @@ use plugin_api::{Json, json};
 
 use crate::Transformer;
 use crate::settings::TransformerSettings;
-pub(crate) use read::Config;
+pub(crate) use plugin_api::HuggingFaceConfig as Config;
 
 /// A published architecture.
 struct Architecture {

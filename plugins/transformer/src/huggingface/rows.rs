@@ -95,7 +95,7 @@ pub(crate) fn bert_like(settings: &TransformerSettings) -> plugin_api::Json {
         "num_hidden_layers": settings.num_layers,
         "num_attention_heads": settings.num_heads,
         "intermediate_size": settings.inner_width(),
-        "hidden_act": super::read::activation(&settings.activation),
+        "hidden_act": plugin_api::activation_name(&settings.activation),
         "hidden_dropout_prob": settings.dropout,
         "attention_probs_dropout_prob": settings.attention_dropout,
         "layer_norm_eps": settings.norm_epsilon,

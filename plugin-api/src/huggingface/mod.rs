@@ -1,9 +1,12 @@
 //! Hugging Face folders: what a `config.json` means to a family, and what its weights are called there.
 
+mod config;
+
 use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::family::ModelFamily;
+pub use config::{HuggingFaceConfig, activation_name};
 
 /// One of several equal parts of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,16 @@ pub struct Split {
     pub part: usize,
     /// Of how many equal parts.
     pub of: usize,
+}
+
+/// Another order of axes: theirs has `shape`; ours is theirs with its axes in the order `order`, of which all after the first
+/// are joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permuted {
+    /// The shape of theirs.
+    pub shape: Vec<usize>,
+    /// Theirs' axes in our order.
+    pub order: Vec<usize>,
 }
 
 /// A weight and its name in Hugging Face files.
@@ -40,13 +53,15 @@ pub struct HuggingFaceName {
     pub split: Option<Split>,
     /// Where ours holds several of theirs: the part of ours that theirs is, once turned our way round.
     pub fills: Option<Split>,
+    /// Where theirs has other axes, in another order.
+    pub permuted: Option<Permuted>,
 }
 
 impl HuggingFaceName {
     /// The same tensor under another name.
     #[must_use]
     pub fn new(own: impl Into<String>, theirs: impl Into<String>) -> Self {
-        Self { own: own.into(), theirs: theirs.into(), transpose: false, split: None, fills: None }
+        Self { own: own.into(), theirs: theirs.into(), transpose: false, split: None, fills: None, permuted: None }
     }
 
     /// Theirs is transposed.
@@ -64,6 +79,15 @@ impl HuggingFaceName {
         self
     }
 
+    /// Theirs has `shape`; ours is the matrix of theirs with its axes in the order `order`, of which all after the first are
+    /// joined. The kernel `[width, channels, p, p]` of a convolution over patches that go row, column, channel is
+    /// `.permuted(&[width, channels, p, p], &[0, 2, 3, 1])`.
+    #[must_use]
+    pub fn permuted(mut self, shape: &[usize], order: &[usize]) -> Self {
+        self.permuted = Some(Permuted { shape: shape.to_vec(), order: order.to_vec() });
+        self
+    }
+
     /// Theirs is a part of ours: of ours, cut along `axis` into `of` equal parts, number `part` is theirs, turned our way
     /// round. Every part needs a row.
     #[must_use]
@@ -74,7 +98,7 @@ impl HuggingFaceName {
 }
 
 /// All about the names of the weights in Hugging Face files.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct HuggingFaceTable {
     /// What the names of the bare model begin with in files of a model with a head, and lack in its own: `bert.`.
     pub prefix: String,
@@ -91,6 +115,9 @@ pub struct HuggingFaceTable {
     /// (theirs, of theirs): weights that their files hold and nobody computes with: whatever an import finds there, an export writes
     /// a copy of the second.
     pub unused: Vec<(String, String)>,
+    /// (theirs, shape, values): weights that their architecture has and that never change, so that ours computes them: an export
+    /// writes them, an import holds the file against them.
+    pub constants: Vec<(String, Vec<usize>, Vec<f32>)>,
     /// Keys that are no weights (`*.position_ids`, masks, rotary frequencies); `*` stands for anything.
     pub ignored: Vec<String>,
 }
@@ -123,6 +150,13 @@ impl HuggingFaceTable {
         self
     }
 
+    /// Theirs always has these values and ours is not there.
+    #[must_use]
+    pub fn constant(mut self, theirs: impl Into<String>, shape: &[usize], values: Vec<f32>) -> Self {
+        self.constants.push((theirs.into(), shape.to_vec(), values));
+        self
+    }
+
     /// Keys that are no weights.
     #[must_use]
     pub fn ignore(mut self, glob: impl Into<String>) -> Self {
@@ -140,6 +174,7 @@ impl HuggingFaceTable {
                 "transpose": row.transpose,
                 "split": split(row.split),
                 "fills": split(row.fills),
+                "permuted": row.permuted.as_ref().map(|to| json!({ "shape": to.shape, "order": to.order })),
             })
         });
         json!({
@@ -148,6 +183,7 @@ impl HuggingFaceTable {
             "copies": self.copies,
             "zeros": self.zeros,
             "unused": self.unused,
+            "constants": self.constants,
             "ignored": self.ignored,
         })
         .to_string()
@@ -158,7 +194,8 @@ impl HuggingFaceTable {
 pub trait HuggingFace: ModelFamily {
     /// The settings of `[model.ROLE]` (a JSON object) for a `config.json`; `None` where this family does not know the
     /// architecture (`model_type`). `vocab_size` is no setting: the host gives it to [`Scope`](crate::Scope) as the size of the
-    /// vocabulary.
+    /// vocabulary; of models of pictures (those with `image_size`) it gives `image_size` and `num_channels` as the size of
+    /// the pictures.
     ///
     /// # Errors
     /// When it knows the architecture but not what the file asks of it.
@@ -166,7 +203,7 @@ pub trait HuggingFace: ModelFamily {
 
     /// The `config.json` of this instance, with `model_type` and `architectures`.
     ///
-    /// The key `architectures_by_head` may map the kind of a head (`tokens`, `classes`, `scalar`) and `none` to the name of the
+    /// The key `architectures_by_head` may map the kind of a head (`tokens`, `classes`, `scalar`, `values`) and `none` to the name of the
     /// architecture with that head: the host takes it out and sets `architectures` by the head that there is. The host also
     /// fills in `vocab_size` and the ids of special tokens where they are left out.
     ///
