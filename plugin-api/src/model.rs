@@ -98,6 +98,15 @@ impl Model {
         Ok(Head(models::head(scope.object()?, &self.0, name, size)?))
     }
 
+    /// A head for tokens of another vocabulary than the text's, such as the codes of a tokenizer of pictures: logits over so many;
+    /// only while an instance is made.
+    ///
+    /// # Errors
+    /// When the family has no such head.
+    pub fn code_head(&self, scope: &Scope, codes: usize) -> Result<Head> {
+        Ok(Head(models::head(scope.object()?, &self.0, HeadKind::Tokens.parts().0, codes as u64)?))
+    }
+
     /// One of its weights, by the name below the model (`embeddings.word_embeddings.weight`); only while an instance is
     /// made. What is done to it (ties, views) holds wherever the model uses it.
     ///

@@ -4,6 +4,7 @@
 //! [`Scope`](crate::Scope), which gives its weights their names. Rows are `[n, d]`; see [`Layout`](crate::Layout).
 
 mod attention;
+mod autoencoder;
 mod block;
 mod conformer;
 mod convolution;
@@ -19,6 +20,7 @@ mod relative;
 mod relative_bias;
 
 pub use attention::{Attention, AttentionNames, AttentionOptions, Rotary};
+pub use autoencoder::{PatchAutoencoder, PatchAutoencoderOptions};
 pub use block::{Block, BlockCall, BlockNames, BlockOptions};
 pub use conformer::{ConformerBlock, ConformerOptions};
 pub use convolution::{Conv2d, DepthwiseConv1d};

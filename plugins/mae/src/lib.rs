@@ -4,14 +4,18 @@
 //! data threads, so that the encoder sees nothing of the rest. Axes: b pictures, l patches of a picture, k of them shown,
 //! c hidden ones of all pictures, n rows.
 
+pub mod columns;
 mod decoder;
 pub mod masking;
+pub mod noise;
 
 use plugin_api::Json;
 use plugin_api::prelude::*;
 
+use columns::Columns;
 use decoder::Decoder;
 use masking::{Grid, Shuffle};
+use noise::Color;
 
 /// The `[objective]` section of an experiment file.
 #[derive(Settings)]
@@ -19,6 +23,10 @@ pub struct MaeSettings {
     /// Share of the patches that are hidden; of the others the count is rounded down.
     #[setting(default = 0.75, range = 0.01..=0.99)]
     mask_rate: f64,
+    /// What decides which patches are hidden: chance alone, or the order of filtered noise: `red` hides in large clusters,
+    /// `green` in small ones, `blue` and `purple` scatter (Hinojosa et al. 2024, arXiv:2407.13036).
+    #[setting(default = "random", choices = ["random", "red", "green", "blue", "purple"])]
+    mask: String,
     /// Predict each patch less its mean, divided by its standard deviation.
     #[setting(default = false)]
     norm_pix: bool,
@@ -36,6 +44,7 @@ pub struct MaeSettings {
 /// The objective.
 pub struct Mae {
     norm_pix: bool,
+    color: Option<Color>,
     grid: Grid,
     kept: usize,
     class_token: bool,
@@ -65,7 +74,8 @@ impl Objective for Mae {
             return Err(Error::setting("mask_rate", fact).help("lower it, or choose smaller patches"));
         }
         let decoder = Decoder::new(&settings, described.width, grid, class_token, scope)?;
-        Ok(Self { norm_pix: settings.norm_pix, grid, kept, class_token, encoder, decoder })
+        let color = Color::from_name(&settings.mask);
+        Ok(Self { norm_pix: settings.norm_pix, color, grid, kept, class_token, encoder, decoder })
     }
 
     fn loss(&self, batch: &Batch) -> Result<Loss> {
@@ -82,45 +92,36 @@ impl Objective for Mae {
     }
 }
 
+impl Mae {
+    /// What the patches of a picture are ordered by: the first are shown.
+    fn order(&self, sample: &Sample<'_>) -> Result<Vec<f64>> {
+        let patches = self.grid.patches();
+        let Some(color) = self.color else { return sample.uniforms("mask", patches) };
+        let white = noise::normals(&sample.uniforms("noise", 2 * patches)?);
+        let field = color.of(&white, self.grid.rows, self.grid.columns);
+        // The largest values are shown.
+        Ok(field.into_iter().map(|value| -value).collect())
+    }
+}
+
 impl Collate for Mae {
     fn collate(&self, samples: &Samples) -> Result<()> {
-        let (pictures, patches, features) = (samples.len(), self.grid.patches(), self.grid.features());
-        let (hidden_count, class_rows) = (patches - self.kept, usize::from(self.class_token));
-        let (shown_rows, all_rows) = (self.kept + class_rows, patches + class_rows);
-        let mask_token = (pictures * shown_rows) as i64;
-        let mut shown = Vec::with_capacity(pictures * self.kept * features);
-        let mut targets = Vec::with_capacity(pictures * hidden_count * features);
-        let (mut positions, mut unshuffle, mut hidden, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let pictures = samples.len();
+        let mut columns = Columns::new(self.grid, self.kept, self.class_token, self.norm_pix, pictures);
+        let mut keys = Vec::with_capacity(pictures);
         for sample in samples.iter() {
-            let pixels = sample.f32s("image.pixels")?;
-            let shuffle = Shuffle::new(&sample.uniforms("mask", patches)?, self.kept);
-            let (first_shown, first_row) = (sample.index() * shown_rows, sample.index() * all_rows);
-            for &patch in shuffle.shown() {
-                self.grid.append_patch(pixels, patch, &mut shown);
-                positions.push(patch as i64);
-            }
-            for &patch in shuffle.hidden() {
-                let start = targets.len();
-                self.grid.append_patch(pixels, patch, &mut targets);
-                if self.norm_pix {
-                    masking::normalise(&mut targets[start..]);
-                }
-                hidden.push((first_row + class_rows + patch) as i64);
-            }
-            unshuffle.extend((0..class_rows).map(|row| (first_shown + row) as i64));
-            unshuffle.extend(
-                shuffle.restore.iter().map(|&place| {
-                    if place < self.kept { (first_shown + class_rows + place) as i64 } else { mask_token }
-                }),
-            );
+            let shuffle = Shuffle::new(&self.order(&sample)?, self.kept);
+            columns.push(sample.f32s("image.pixels")?, &shuffle);
             // Dropout goes by a key that belongs to the picture, whatever else is in the batch.
             keys.push((sample.uniforms("key", 1)?[0] * (1_u64 << 52) as f64) as i64);
         }
-        samples.add_shaped("mae.patches", &shown, &[pictures * self.kept, features])?;
-        samples.add("mae.positions", &positions)?;
-        samples.add_shaped("mae.targets", &targets, &[pictures * hidden_count, features])?;
-        samples.add("mae.unshuffle", &unshuffle)?;
-        samples.add("mae.hidden", &hidden)?;
+        let features = self.grid.features();
+        let [shown_rows, all_rows] = columns.rows();
+        samples.add_shaped("mae.patches", &columns.shown, &[columns.positions.len(), features])?;
+        samples.add("mae.positions", &columns.positions)?;
+        samples.add_shaped("mae.targets", &columns.targets, &[columns.hidden.len(), features])?;
+        samples.add("mae.unshuffle", &columns.unshuffle)?;
+        samples.add("mae.hidden", &columns.hidden)?;
         samples.add("mae.keys", &keys)?;
         samples.add("mae.shown_rows", &vec![shown_rows as u32; pictures])?;
         samples.add("mae.all_rows", &vec![all_rows as u32; pictures])

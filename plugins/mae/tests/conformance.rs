@@ -10,4 +10,5 @@ fn conforms() {
     assert_conforms_in("mae", "vit", &with(&["model.positions=sincos"]));
     assert_conforms_in("mae", "vit", &with(&["objective.norm_pix=true", "objective.mask_rate=0.5"]));
     assert_conforms_in("mae", "vit", &with(&["model.class_token=false", "model.dropout=0.1"]));
+    assert_conforms_in("mae", "vit", &with(&["objective.mask=green", "objective.mask_rate=0.5"]));
 }
