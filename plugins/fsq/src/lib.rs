@@ -80,4 +80,8 @@ impl ModelFamily for Fsq {
     }
 }
 
-export_plugin! { name: "fsq", provides: [Model<Fsq>] }
+export_plugin! {
+    name: "fsq",
+    provides: [Model<Fsq>],
+    exempt: [("reached", "codes alone need no decoder: its weights are reached where a reconstruction is asked for")],
+}
