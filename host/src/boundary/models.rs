@@ -186,8 +186,8 @@ unsafe extern "C" fn auxiliary(name: Bytes, weight: f64, sum: Handle, count: Han
         loss::scalar("the count", name, &count)?;
         let frame = frame::current()?;
         let options = frame.call().options();
-        // Counted only where a trained role may get a gradient.
-        if options.training && options.gradients {
+        // Counted only where a trained role may get a gradient, and where finite differences stand in for it.
+        if options.training && (options.gradients || options.outcomes.is_some()) {
             let role = frame.callee().role.to_string();
             frame.call().add_auxiliary(Auxiliary { role, name: name.to_owned(), weight, sum, count });
         }
