@@ -261,7 +261,7 @@ fn pictures_and_sounds_are_data_as_text_is() {
     assert!(settings.files[0].is_absolute() && settings.labelled.is_none());
     assert_eq!(of_files.fingerprint()["data"]["image"]["files"][0]["name"], "Cargo.toml");
     // What a run keeps is read again as it is.
-    assert!(Experiment::from_text(of_files.resolved(), "tiny.toml".as_ref(), &[]).is_ok());
+    assert!(Experiment::from_text(&of_files.resolved(), "tiny.toml".as_ref(), &[]).is_ok());
     for wrong in [
         "files=[]",
         "source=synthetic",
