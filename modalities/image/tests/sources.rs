@@ -173,7 +173,7 @@ fn damaged_archives_are_told() {
     let path = folder.path().join("cut.tar");
     // Within the first picture.
     std::fs::write(&path, &tar[..600]).unwrap();
-    let error = build(&[path.clone()], SETTINGS, Corrupt::Refuse).unwrap_err().to_string();
+    let error = build(std::slice::from_ref(&path), SETTINGS, Corrupt::Refuse).unwrap_err().to_string();
     assert!(error.contains("part/000.png") && error.contains("ends after"), "{error}");
     std::fs::write(&path, &tar[..300]).unwrap();
     assert!(build(&[path], SETTINGS, Corrupt::Skip).is_err());
