@@ -53,8 +53,9 @@ pub(super) fn inspect(common: &Common, data: &DataImage, show: usize) -> Result<
     let (mut sizes, mut labels) = (BTreeMap::<[u32; 2], u64>::new(), BTreeMap::<String, u64>::new());
     for picture in 0..index.len() {
         *sizes.entry(index.size(picture)).or_default() += 1;
-        let label = index.label(picture);
-        label.map(|label| *labels.entry(label.to_owned()).or_default() += 1);
+        if let Some(label) = index.label(picture) {
+            *labels.entry(label.to_owned()).or_default() += 1;
+        }
     }
     let named: u64 = labels.values().sum();
     let labels: Vec<(String, u64)> =
