@@ -8,7 +8,7 @@ use lacuna_tests::repository;
 use serde_json::Value as Json;
 
 /// The workspace crates that each one may use, tests apart. Plugins: see [`PLUGIN`].
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("lacuna_abi", &[]),
     ("plugin_api_derive", &[]),
     ("plugin_api", &["lacuna_abi", "plugin_api_derive"]),
@@ -17,11 +17,22 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("compute", &["philox"]),
     ("experiment", &[]),
     ("records", &["philox"]),
+    ("modality_audio", &["philox"]),
     ("modality_text", &["plugin_api"]),
     ("modality_image", &["philox"]),
     (
         "lacuna",
-        &["batching", "compute", "experiment", "lacuna_abi", "modality_image", "modality_text", "philox", "records"],
+        &[
+            "batching",
+            "compute",
+            "experiment",
+            "lacuna_abi",
+            "modality_audio",
+            "modality_image",
+            "modality_text",
+            "philox",
+            "records",
+        ],
     ),
     ("lacuna_tests", &[]),
     (
@@ -65,7 +76,17 @@ const LICENCES: [&str; 15] = [
     "bzip2-1.0.6",
 ];
 /// Crates under another licence, each with its reason: MPL-2.0 asks only that changes to the crate's own files are published.
-const OTHER_LICENCES: [(&str, &str); 1] = [("generational-arena", "MPL-2.0")];
+const OTHER_LICENCES: [(&str, &str); 9] = [
+    ("generational-arena", "MPL-2.0"),
+    ("symphonia", "MPL-2.0"),
+    ("symphonia-bundle-flac", "MPL-2.0"),
+    ("symphonia-bundle-mp3", "MPL-2.0"),
+    ("symphonia-codec-vorbis", "MPL-2.0"),
+    ("symphonia-core", "MPL-2.0"),
+    ("symphonia-format-ogg", "MPL-2.0"),
+    ("symphonia-metadata", "MPL-2.0"),
+    ("symphonia-utils-xiph", "MPL-2.0"),
+];
 /// Folders and files where `unsafe` has its place, each use with a reason.
 const UNSAFE: [&str; 13] = [
     "plugin-api/abi/",

@@ -1,0 +1,71 @@
+//! Features of a sound, frame by frame: Kaldi's filterbank and MFCC, and the log-mel spectrogram.
+
+mod fbank;
+mod frames;
+mod log_mel;
+mod mel;
+mod mfcc;
+
+pub use fbank::{Fbank, FbankSettings};
+pub use frames::frames_without_edges;
+pub(crate) use log_mel::mirrored;
+pub use log_mel::{LogMel, LogMelSettings};
+pub use mfcc::{Mfcc, MfccSettings, with_deltas};
+
+/// Features `[frames, bins]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Features {
+    /// The numbers, frame by frame.
+    pub values: Vec<f32>,
+    bins: usize,
+}
+
+impl Features {
+    /// Of `frames · bins` numbers.
+    pub(crate) fn new(values: Vec<f32>, bins: usize) -> Self {
+        debug_assert!(values.len().is_multiple_of(bins.max(1)));
+        Self { values, bins }
+    }
+
+    /// The number of frames.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.values.len() / self.bins.max(1)
+    }
+
+    /// The numbers of a frame.
+    #[must_use]
+    pub fn bins(&self) -> usize {
+        self.bins
+    }
+
+    /// Each bin with mean 0 and variance 1 over the sound; a bin that never changes becomes 0.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        let frames = self.frames();
+        for bin in 0..self.bins {
+            let of_bin = || self.values[bin..].iter().step_by(self.bins).map(|value| f64::from(*value));
+            let mean = of_bin().sum::<f64>() / frames.max(1) as f64;
+            let variance = of_bin().map(|value| (value - mean).powi(2)).sum::<f64>() / frames.max(1) as f64;
+            let scale = if variance > 1e-10 { 1.0 / variance.sqrt() } else { 0.0 };
+            for value in self.values[bin..].iter_mut().step_by(self.bins) {
+                *value = ((f64::from(*value) - mean) * scale) as f32;
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_are_normalised_each_for_itself() {
+        let features = Features::new(vec![1.0, 7.0, 3.0, 7.0, 5.0, 7.0, 7.0, 7.0], 2).normalised();
+        let first: Vec<f32> = features.values.iter().step_by(2).copied().collect();
+        assert!(first.iter().sum::<f32>().abs() < 1e-6);
+        assert!((first.iter().map(|value| value * value).sum::<f32>() / 4.0 - 1.0).abs() < 1e-6);
+        assert!(features.values[1..].iter().step_by(2).all(|value| *value == 0.0));
+    }
+}
