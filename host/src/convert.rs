@@ -71,6 +71,12 @@ impl From<modality_image::Error> for Error {
     }
 }
 
+impl From<modality_audio::Error> for Error {
+    fn from(error: modality_audio::Error) -> Self {
+        Self::new("data/audio", error.to_string())
+    }
+}
+
 impl From<batching::Error> for Error {
     fn from(error: batching::Error) -> Self {
         Self::new("data/batches", error.to_string())

@@ -34,6 +34,11 @@ impl Experiment {
             identified("valid_files", &image.valid_files);
             identified("test_files", &image.test_files);
         }
+        if let Data::Audio(audio) = &self.data {
+            identified("files", &audio.files);
+            identified("valid_files", &audio.valid_files);
+            identified("test_files", &audio.test_files);
+        }
         if let Data::Text(text) = &self.data {
             identified("files", &text.files);
             identified("valid_files", &text.valid_files);

@@ -21,7 +21,7 @@ pub enum Data {
     /// `[data.image]`.
     Image(Box<DataImage>),
     /// `[data.audio]`.
-    Audio(DataAudio),
+    Audio(Box<DataAudio>),
 }
 
 impl Data {
@@ -121,7 +121,10 @@ pub(crate) fn finish((modality, checked): (&str, Checked), places: &Places) -> R
             let (pictures, checked) = image::finish(checked, places)?;
             (Data::Image(Box::new(pictures)), checked)
         }
-        "audio" => (Data::Audio(audio::finish(&checked)?), checked),
+        "audio" => {
+            let (sounds, checked) = audio::finish(checked, places)?;
+            (Data::Audio(Box::new(sounds)), checked)
+        }
         _ => {
             let (text, checked) = data::finish(checked, places)?;
             (Data::Text(Box::new(text)), checked)

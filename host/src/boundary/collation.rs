@@ -68,7 +68,8 @@ pub struct Sample {
     /// Its identity, the same in every epoch.
     pub id: u64,
     /// Its columns: `text.tokens`, `text.special`, `text.word_starts`, where there are such `text.types`, `text.label`,
-    /// `text.score`, `text.tags`; `image.pixels`; `audio.features`, `audio.units`.
+    /// `text.score`, `text.tags`; `image.pixels`; `audio.features`, `audio.units`, where there are such `audio.label`,
+    /// `audio.labels`, `audio.row_labels`, `audio.text`.
     pub columns: BTreeMap<String, ColumnData>,
     /// By modality, the row of its first token in the layout.
     pub first_rows: BTreeMap<String, usize>,
@@ -222,6 +223,34 @@ impl Collation {
             column.append_to(&mut data);
         }
         let dims = std::iter::once(self.samples.len()).chain(dims.iter().copied()).collect();
+        Ok(AddedColumn { dtype, dims, data })
+    }
+
+    /// The column `name` of all samples in their order, of each so many steps of `dims` as it has, zeros behind the shorter:
+    /// `[b, most, ..]`.
+    ///
+    /// # Errors
+    /// When a sample lacks it or has a part of a step.
+    pub fn padded(&self, name: &str, dims: &[usize]) -> Result<AddedColumn> {
+        let step: usize = dims.iter().product::<usize>().max(1);
+        let columns: Vec<&ColumnData> = self
+            .samples
+            .iter()
+            .map(|sample| sample.columns.get(name).ok_or_else(|| missing(sample, name)))
+            .collect::<Result<_>>()?;
+        let most = columns.iter().map(|column| column.len()).max().unwrap_or(0);
+        let (mut data, mut dtype) = (Vec::new(), DType::F32);
+        for (place, (sample, column)) in self.samples.iter().zip(columns).enumerate() {
+            if !column.len().is_multiple_of(step) {
+                let text =
+                    format!("sample {} has {} elements of `{name}`, no multiple of {dims:?}", sample.id, column.len());
+                return Err(Error::new("batch/rows", text));
+            }
+            dtype = column.parts().0;
+            column.append_to(&mut data);
+            data.resize((place + 1) * most * dtype.size(), 0);
+        }
+        let dims = [self.samples.len(), most / step].into_iter().chain(dims.iter().copied()).collect();
         Ok(AddedColumn { dtype, dims, data })
     }
 }

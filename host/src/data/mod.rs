@@ -1,5 +1,6 @@
 //! What a run learns from: prepared text, pictures or synthetic samples, its batches, and their collation on data threads.
 
+mod audio;
 mod batches;
 mod pictures;
 mod prepare;
@@ -7,6 +8,7 @@ mod run_data;
 mod source;
 mod synthetic;
 
+pub use audio::{AudioData, AudioSamples, ClipSettings, Clips, Skipped, prepare_audio};
 pub use batches::{BatchMaker, MicroBatch, StepBatch};
 pub(crate) use pictures::index_of;
 pub use pictures::{ImageData, ImageFiles, prepare_images};

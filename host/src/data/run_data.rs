@@ -6,6 +6,7 @@ use std::sync::Arc;
 use experiment::{Data, DataAudio, DataImage, DataSource, FRAMES_PER_UNIT};
 use serde_json::json;
 
+use super::audio::prepare_audio;
 use super::pictures::prepare_images;
 use super::prepare::{OnProgress, TextData, prepare_text};
 use super::source::SharedSource;
@@ -38,12 +39,13 @@ impl RunData {
     /// Prepares the data of an experiment, or finds it prepared.
     ///
     /// # Errors
-    /// As [`prepare_text`] and [`prepare_images`]; synthetic data needs nothing.
+    /// As [`prepare_text`], [`prepare_images`] and [`prepare_audio`]; synthetic data needs nothing.
     pub fn prepare(data: &Data, on_progress: OnProgress<'_>) -> Result<Self> {
         Ok(match data {
             Data::Text(settings) => of_text(prepare_text(settings, on_progress)?),
             Data::Image(settings) if settings.source == DataSource::Files => of_pictures(settings, on_progress)?,
             Data::Image(settings) => of_images(settings),
+            Data::Audio(settings) if settings.source == DataSource::Files => of_sounds(settings, on_progress)?,
             Data::Audio(settings) => of_audio(settings),
             other => return Err(crate::error::Error::not_yet(other.header())),
         })
@@ -118,6 +120,31 @@ fn of_images(settings: &DataImage) -> RunData {
         packing: false,
         shuffle,
     }
+}
+
+fn of_sounds(settings: &DataAudio, on_progress: OnProgress<'_>) -> Result<RunData> {
+    let sounds = prepare_audio(settings, on_progress)?;
+    let DataAudio { frames, bins, units, frames_per_unit, packing, shuffle, .. } = *settings;
+    let labels = (!sounds.labels.is_empty()).then_some(&sounds.labels);
+    let facts = json!({
+        "frames": frames,
+        "bins": bins,
+        "units": units,
+        "frames_per_unit": frames_per_unit,
+        "label_kind": labels.map(|_| "class"),
+        "labels": labels,
+    });
+    Ok(RunData {
+        train: sounds.train,
+        valid: sounds.valid.map(|valid| valid as SharedSource),
+        test: sounds.test.map(|test| test as SharedSource),
+        text: None,
+        fingerprint: sounds.fingerprint,
+        facts: BTreeMap::from([("audio".to_owned(), facts.to_string())]),
+        length: frames / frames_per_unit,
+        packing,
+        shuffle,
+    })
 }
 
 fn of_audio(settings: &DataAudio) -> RunData {

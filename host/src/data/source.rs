@@ -16,6 +16,8 @@ pub enum BatchColumn {
     Rows(&'static str),
     /// A tensor of these dims for each sample: `[b, ..]`.
     Stacked(&'static str, Vec<usize>),
+    /// Steps of these dims, of each sample as many as it has, zeros behind the shorter: `[b, most, ..]`.
+    Padded(&'static str, Vec<usize>),
 }
 
 impl BatchColumn {
@@ -23,7 +25,7 @@ impl BatchColumn {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Rows(name) | Self::Stacked(name, _) => name,
+            Self::Rows(name) | Self::Stacked(name, _) | Self::Padded(name, _) => name,
         }
     }
 
@@ -35,6 +37,7 @@ impl BatchColumn {
         match self {
             Self::Rows(name) => collation.concatenated(name),
             Self::Stacked(name, dims) => collation.stacked(name, dims),
+            Self::Padded(name, dims) => collation.padded(name, dims),
         }
     }
 }

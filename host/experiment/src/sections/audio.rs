@@ -1,73 +1,252 @@
 //! `[data.audio]`: which sounds.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::check::Checked;
 use crate::error::Error;
+use crate::paths::Places;
 use crate::schema::{Field, Kind, Schema};
 use crate::sections::image::Source;
 use crate::sections::in_words;
 
 pub(crate) const HEADER: &str = "[data.audio]";
-pub(crate) const INTRO: &str = "Which sounds, as log-mel features with a unit for every four frames. The synthetic ones are sequences of \
-    hidden units that last a few frames each; a unit is a spectral envelope, and noise lies over it. They are a function of `seed` \
-    and the sound's number.";
+pub(crate) const INTRO: &str = "Which sounds, as features frame by frame with a unit for every four frames. With `source = \"files\"` they are \
+    read from `files`: WAV, FLAC, Ogg Vorbis and MP3, mixed to one channel and brought to `rate`; folders with all sounds in and below \
+    them; tar archives, also gzipped (`fsdd.tar#recordings/*_[0-4].wav` chooses members); `.tsv` and `.jsonl` manifests with `path`, \
+    `label`, `text`, `speaker`, `offset` and `duration`. Paths are found as those of `[data.text]`. Units are found by k-means on the \
+    MFCC of the training sounds. The synthetic ones are sequences of hidden units that last a few frames each; a unit is a spectral \
+    envelope, and noise lies over it. They are a function of `seed` and the sound's number.";
+/// Keys that hold paths of data.
+const FILES: [&str; 3] = ["files", "valid_files", "test_files"];
+/// Keys that mean nothing without files.
+const OF_FILES: [&str; 22] = [
+    "files",
+    "valid_files",
+    "test_files",
+    "rate",
+    "features",
+    "window_milliseconds",
+    "hop_milliseconds",
+    "normalise",
+    "pattern",
+    "damaged",
+    "join",
+    "silence_milliseconds",
+    "packing",
+    "noise_decibels",
+    "pitch_semitones",
+    "time_masks",
+    "time_mask_frames",
+    "frequency_masks",
+    "frequency_mask_bins",
+    "unit_restarts",
+    "unit_iterations",
+    "frames_per_unit",
+];
+/// Keys that mean nothing with files.
+const OF_SYNTHETIC: [&str; 2] = ["samples", "valid_samples"];
 
 /// Frames for one unit: what two strided convolutions of a model leave.
 pub const FRAMES_PER_UNIT: usize = 4;
 
-/// The `[data.audio]` section.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// The `[data.audio]` section; paths are absolute and exist.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataAudio {
     /// Where sounds come from.
     pub source: Source,
-    /// What synthetic samples are made from, beside their numbers.
+    /// Files, folders, archives or manifests to learn from.
+    pub files: Vec<PathBuf>,
+    /// The same to measure on.
+    pub valid_files: Vec<PathBuf>,
+    /// The same to measure on when the run has ended.
+    pub test_files: Vec<PathBuf>,
+    /// Samples a second that all sounds are brought to.
+    pub rate: u32,
+    /// What a frame holds.
+    pub features: AudioFeatures,
+    /// Length of a window.
+    pub window_milliseconds: f64,
+    /// From one frame to the next.
+    pub hop_milliseconds: f64,
+    /// Each bin with mean 0 and variance 1 over the sound.
+    pub normalise: bool,
+    /// Where label and speaker stand in names.
+    pub pattern: Option<String>,
+    /// What happens with sounds that cannot be read.
+    pub damaged: Damaged,
+    /// Least and most clips of a speaker that make one sound; empty to take each by itself.
+    pub join: Vec<usize>,
+    /// Least and most silence between joined clips.
+    pub silence_milliseconds: Vec<f64>,
+    /// Put several sounds in a row.
+    pub packing: bool,
+    /// Least and most decibels of the sound above added noise; empty for none.
+    pub noise_decibels: Vec<f64>,
+    /// At most so far up or down.
+    pub pitch_semitones: f64,
+    /// Stripes of frames that are masked in training.
+    pub time_masks: usize,
+    /// Frames of a stripe, at most.
+    pub time_mask_frames: usize,
+    /// Stripes of bins that are masked in training.
+    pub frequency_masks: usize,
+    /// Bins of a stripe, at most.
+    pub frequency_mask_bins: usize,
+    /// What units, joined clips and synthetic samples are drawn from.
     pub seed: u64,
-    /// Frames of a sound; a multiple of [`FRAMES_PER_UNIT`].
+    /// Frames of the longest sound; a multiple of `frames_per_unit`.
     pub frames: usize,
+    /// Frames that share a unit, a row of the layout.
+    pub frames_per_unit: usize,
     /// Features of a frame.
     pub bins: usize,
-    /// Number of different units.
+    /// Number of different units; 0 for none.
     pub units: usize,
-    /// Sounds to learn from.
+    /// Starts of k-means, of which the best is kept.
+    pub unit_restarts: usize,
+    /// Mini-batches of a start.
+    pub unit_iterations: usize,
+    /// Synthetic sounds to learn from.
     pub samples: usize,
-    /// Further sounds to measure on; 0 for none.
+    /// Further ones to measure on; 0 for none.
     pub valid_samples: usize,
     /// Shuffle the order in each epoch.
     pub shuffle: bool,
 }
 
+/// What a frame of a sound holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioFeatures {
+    /// One sample of the wave.
+    Waveform,
+    /// Kaldi's filterbank.
+    Fbank,
+    /// The log-mel spectrogram.
+    #[default]
+    LogMel,
+}
+
+/// What happens with sounds that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Damaged {
+    /// The run does not start.
+    #[default]
+    Error,
+    /// They are left out and counted.
+    Skip,
+}
+
 pub(crate) fn schema() -> Schema {
-    use Kind::{Bool, Integer, Text};
+    use Kind::{Bool, Float, Floats, Integer, Integers, Text, Texts};
+    let none = || Json::Array(Vec::new());
+    let field = Field::new;
     Schema {
         fields: vec![
-            Field::new("source", Text, "Where the sounds come from.").or("synthetic").one_of(&["synthetic"]),
-            Field::new("seed", Integer, "What synthetic samples are made from, beside their numbers; apart from the run's seed, so that runs are compared on the same data.").or(0).at_least(0.0),
-            Field::new("frames", Integer, "Frames of a sound, a multiple of 4: every four share a unit.")
+            field("source", Text, "Where the sounds come from.").or("synthetic").one_of(&["synthetic", "files"]),
+            field("files", Texts, "Files, folders, archives or manifests to learn from.").or(none()),
+            field("valid_files", Texts, "The same to measure on.").or(none()),
+            field("test_files", Texts, "The same to measure on once, when the run has ended.").or(none()),
+            field("rate", Integer, "Samples a second; sounds of other rates are brought to it.").or(16_000).at_least(1000.0).at_most(384_000.0),
+            field("features", Text, "What a frame holds: a sample of the `waveform` (`bins = 1`), Kaldi's log-mel `fbank`, or `log_mel`, windows centred on frames and ln(energy + 1e-6).")
+                .or("log_mel")
+                .one_of(&["waveform", "fbank", "log_mel"]),
+            field("window_milliseconds", Float, "Length of a frame's window.").or(25.0).at_least(1.0).at_most(1000.0),
+            field("hop_milliseconds", Float, "From one frame to the next.").or(10.0).at_least(1.0).at_most(1000.0),
+            field("normalise", Bool, "Bring each bin to mean 0 and variance 1 over the sound.").or(true),
+            field("pattern", Text, "Where label and speaker stand in file names: `{label}_{speaker}_*.wav`; manifests have columns.").optional(),
+            field("damaged", Text, "What happens when a sound is damaged, empty, cut off or too short: an error with its name, or it is skipped and counted.")
+                .or("error")
+                .one_of(&["error", "skip"]),
+            field("join", Integers, "Least and most clips of one speaker that are joined to one sound, `[5, 8]`; drawn by `seed`, each clip once.").or(none()).at_least(1.0).at_most(1000.0),
+            field("silence_milliseconds", Floats, "Least and most silence between joined clips.").or(serde_json::json!([50.0, 150.0])).at_least(0.0).at_most(60_000.0),
+            field("packing", Bool, "Put several sounds in a row; attention never crosses from one to the next.").or(false),
+            field("noise_decibels", Floats, "In training, add white noise this far below the sound, `[5, 30]`: drawn evenly between the two for each sound and epoch.").or(none()).at_least(-60.0).at_most(120.0),
+            field("pitch_semitones", Float, "In training, shift the pitch by at most this much up or down.").or(0.0).at_least(0.0).at_most(24.0),
+            field("time_masks", Integer, "In training, stripes of frames that are set to the mean.").or(0).at_least(0.0).at_most(1000.0),
+            field("time_mask_frames", Integer, "Frames of a stripe, at most.").or(40).at_least(1.0).at_most(100_000.0),
+            field("frequency_masks", Integer, "In training, stripes of bins that are set to the mean.").or(0).at_least(0.0).at_most(1000.0),
+            field("frequency_mask_bins", Integer, "Bins of a stripe, at most.").or(15).at_least(1.0).at_most(1024.0),
+            field("seed", Integer, "What synthetic samples, joined clips and units are drawn from; apart from the run's seed, so that runs are compared on the same data.").or(0).at_least(0.0),
+            field("frames", Integer, "Frames of a sound, a multiple of `frames_per_unit`; longer files are cut into pieces.")
                 .or(400)
-                .at_least(4.0)
-                .at_most(100_000.0),
-            Field::new("bins", Integer, "Log-mel features of a frame.").or(80).at_least(1.0).at_most(1024.0),
-            Field::new("units", Integer, "Number of different units.").or(64).at_least(2.0).at_most(65536.0),
-            Field::new("samples", Integer, "Sounds to learn from.").or(10_000).at_least(1.0).at_most(4e9),
-            Field::new("valid_samples", Integer, "Further sounds to measure on; 0 for none.").or(128).at_least(0.0).at_most(4e9),
-            Field::new("shuffle", Bool, "Shuffle the order in each epoch, by the run's seed.").or(true),
+                .at_least(1.0)
+                .at_most(10_000_000.0),
+            field("frames_per_unit", Integer, "Frames that share a unit and a row of the layout: what a model's strides leave.").or(FRAMES_PER_UNIT).at_least(1.0).at_most(100_000.0),
+            field("bins", Integer, "Features of a frame.").or(80).at_least(1.0).at_most(1024.0),
+            field("units", Integer, "Number of different units; 0, with files, for none.").or(64).at_least(0.0).at_most(65536.0),
+            field("unit_restarts", Integer, "Starts of k-means, of which the best is kept.").or(20).at_least(1.0).at_most(1000.0),
+            field("unit_iterations", Integer, "Mini-batches of 10,000 frames of a start.").or(100).at_least(1.0).at_most(100_000.0),
+            field("samples", Integer, "Synthetic sounds to learn from.").or(10_000).at_least(1.0).at_most(4e9),
+            field("valid_samples", Integer, "Further synthetic sounds to measure on; 0 for none.").or(128).at_least(0.0).at_most(4e9),
+            field("shuffle", Bool, "Shuffle the order in each epoch, by the run's seed.").or(true),
         ],
     }
 }
 
-/// Checks what one field alone cannot show.
-pub(crate) fn finish(checked: &Checked) -> Result<DataAudio, Error> {
+/// Resolves the paths and checks what one field alone cannot show.
+pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataAudio, Checked), Error> {
     let audio: DataAudio = checked.typed();
-    if !audio.frames.is_multiple_of(FRAMES_PER_UNIT) {
-        return Err(Error::Range {
+    let range = |name: &str, allowed: String| {
+        let value = checked.values[name].to_string();
+        Err(Error::Range {
             what: in_words(HEADER),
-            name: "frames".into(),
-            value: audio.frames.to_string(),
-            allowed: format!("a multiple of {FRAMES_PER_UNIT}, the frames that share a unit"),
-            place: checked.source("frames").into(),
-        });
+            name: name.into(),
+            value,
+            allowed,
+            place: checked.source(name).into(),
+        })
+    };
+    let files = audio.source == Source::Files;
+    let foreign = if files { &OF_SYNTHETIC[..] } else { &OF_FILES[..] };
+    // A resolved file holds every key, so one that says what it says anyway is no contradiction.
+    let defaults = schema();
+    let departs = |name: &&&str| {
+        let default = defaults.field(name).and_then(|field| field.default.clone()).unwrap_or(Json::Null);
+        checked.values[**name] != default
+    };
+    if let Some(name) = foreign.iter().find(departs) {
+        let source = if files { "files" } else { "synthetic" };
+        return range(name, format!("only without `source = \"{source}\"`: leave it out, or choose the other source"));
     }
-    Ok(audio)
+    if files && audio.files.is_empty() {
+        let remedy = "name at least one: `files = [\"{root}/speech/train.tar\"]`".into();
+        let place = checked.source("source").into();
+        return Err(Error::Missing { what: in_words(HEADER), name: "files".into(), remedy, place });
+    }
+    if !audio.frames.is_multiple_of(audio.frames_per_unit) {
+        return range("frames", format!("a multiple of {}, the frames that share a unit", audio.frames_per_unit));
+    }
+    if !files && audio.units < 2 {
+        return range("units", "at least 2 where sounds are synthetic".into());
+    }
+    if audio.units == 1 {
+        return range("units", "0 for none, or at least 2".into());
+    }
+    if audio.features == AudioFeatures::Waveform && audio.bins != 1 {
+        return range("bins", "1 where `features = \"waveform\"`: a frame is one sample".into());
+    }
+    for (name, bounds) in [
+        ("join", audio.join.iter().map(|clips| *clips as f64).collect()),
+        ("silence_milliseconds", audio.silence_milliseconds.clone()),
+        ("noise_decibels", audio.noise_decibels.clone()),
+    ] {
+        let empty = bounds.is_empty() && name != "silence_milliseconds";
+        if !empty && (bounds.len() != 2 || bounds[1] < bounds[0]) {
+            return range(name, "two numbers, the least and the most".into());
+        }
+    }
+    for key in FILES {
+        let source = checked.source(key);
+        for path in checked.values.get_mut(key).and_then(Json::as_array_mut).into_iter().flatten() {
+            let found = places.find_data(path.as_str().unwrap_or_default(), &source)?;
+            *path = Json::from(found.to_string_lossy().into_owned());
+        }
+    }
+    Ok((checked.typed(), checked))
 }

@@ -131,13 +131,11 @@ mod tests {
     fn sounds() -> SyntheticAudio {
         let settings = DataAudio {
             source: experiment::DataSource::Synthetic,
-            seed: 0,
             frames: 80,
             bins: 40,
             units: 8,
             samples: 10,
-            valid_samples: 0,
-            shuffle: true,
+            ..DataAudio::default()
         };
         SyntheticAudio::new(&settings, 0, 10)
     }

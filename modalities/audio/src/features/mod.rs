@@ -6,6 +6,7 @@ mod log_mel;
 mod mel;
 mod mfcc;
 
+use crate::error::{Error, Result};
 pub use fbank::{Fbank, FbankSettings};
 pub use frames::frames_without_edges;
 pub(crate) use log_mel::mirrored;
@@ -25,6 +26,35 @@ impl Features {
     pub(crate) fn new(values: Vec<f32>, bins: usize) -> Self {
         debug_assert!(values.len().is_multiple_of(bins.max(1)));
         Self { values, bins }
+    }
+
+    /// A wave as it is: one sample in each frame.
+    #[must_use]
+    pub fn of_wave(samples: Vec<f32>) -> Self {
+        Self { values: samples, bins: 1 }
+    }
+
+    /// Its first frames.
+    #[must_use]
+    pub fn first(mut self, frames: usize) -> Self {
+        self.values.truncate(frames * self.bins);
+        self
+    }
+
+    /// All frames of several sounds, which have the same bins.
+    ///
+    /// # Errors
+    /// When they have not.
+    pub fn concatenated(parts: impl IntoIterator<Item = Self>) -> Result<Self> {
+        let mut all = Self::default();
+        for part in parts {
+            if all.bins != 0 && all.bins != part.bins {
+                return Err(Error::setting("bins", part.bins, format!("{} as in the sound before", all.bins)));
+            }
+            all.bins = part.bins;
+            all.values.extend(part.values);
+        }
+        Ok(all)
     }
 
     /// The number of frames.
