@@ -19,11 +19,11 @@ pub struct Pictures {
 /// `frames_per_unit` frames, the rows of `audio.layout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sounds {
-    /// Frames of a sound.
+    /// Frames of the longest sound; each has a multiple of `frames_per_unit`.
     pub frames: usize,
     /// Features of a frame.
     pub bins: usize,
-    /// Number of different units.
+    /// Number of different units; 0 where the sounds have none.
     pub units: usize,
     /// Frames that share a unit.
     pub frames_per_unit: usize,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use experiment::Experiment;
+use experiment::{Data, DataSource, Experiment};
 use modality_text::{Document, Format, Label, LabelKind, SourceSettings, TextUnit, Tokenizer, documents, source_files};
 use serde_json::{Value as Json, json};
 
 use super::batches::{self, Amount};
-use super::{Common, Outcome, pictures, print_json};
+use super::{Common, Outcome, pictures, print_json, sounds};
 use crate::data::{prepare_text, source_settings};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -22,7 +22,7 @@ pub(crate) struct DataArguments {
 
 #[derive(Subcommand)]
 enum DataCommand {
-    /// Count documents, characters and words of files, or pictures, their sizes and labels, and show the first; with --batches, collate an experiment's batches.
+    /// Count documents, characters and words of files, or pictures, their sizes and labels, or sounds and their seconds, and show the first; with --batches, collate an experiment's batches.
     Inspect(InspectArguments),
     /// Tokenise the data of an experiment to memory-mapped shards, as its first run would.
     Prepare(PrepareArguments),
@@ -30,7 +30,7 @@ enum DataCommand {
 
 #[derive(Args)]
 struct InspectArguments {
-    /// Files or folders: txt, jsonl, csv, tsv, conll, parquet, tar, zip, each also gzip-compressed; members of an archive as
+    /// Files or folders: sounds; txt, jsonl, csv, tsv, conll, parquet, tar, zip, each also gzip-compressed; members of an archive as
     /// `a.tar.gz#train/*`; `{root}` stands for the folder `LACUNA_DATA`. Or an experiment file (.toml), whose training data is
     /// read as it says, then settings that replace its own, KEY=VALUE.
     #[arg(required = true, value_name = "FILE")]
@@ -56,10 +56,16 @@ struct InspectArguments {
     /// The files hold pictures; where they are named .png, .jpg, .webp or -idx3-ubyte it is known.
     #[arg(long)]
     pictures: bool,
+    /// The files hold sounds; where they are named .wav, .flac, .ogg or .mp3 it is known.
+    #[arg(long)]
+    sounds: bool,
+    /// Where label and speaker stand in the names of sounds: `{label}_{speaker}_*.wav`.
+    #[arg(long, value_name = "PATTERN")]
+    pattern: Option<String>,
     /// A tokenizer.json, or `bytes`, to count tokens with.
     #[arg(long, value_name = "FILE")]
     tokenizer: Option<PathBuf>,
-    /// How many documents to show.
+    /// How many documents or sounds to show.
     #[arg(long, default_value_t = 3, value_name = "N")]
     show: usize,
     /// Collate the first N batches of an experiment, or those of its first `epoch`, exactly as its objective gets them.
@@ -118,6 +124,40 @@ impl Counts {
     }
 }
 
+/// The sounds that are looked at, where it is sounds.
+fn sounds_asked(arguments: &InspectArguments) -> Result<Option<sounds::Asked>> {
+    let first = arguments.files.first();
+    if let Some(file) = first.filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
+        let overrides: Vec<String> =
+            arguments.files[1..].iter().map(|text| text.to_string_lossy().into_owned()).collect();
+        return match Experiment::load(file, &overrides)?.data {
+            Data::Audio(data) if data.source == DataSource::Files => Ok(Some(sounds::Asked::of(&data)?)),
+            _ => Ok(None),
+        };
+    }
+    let is_sound = |path: &PathBuf| {
+        let name = path.to_string_lossy().to_lowercase();
+        [".wav", ".flac", ".ogg", ".mp3"].iter().any(|ending| name.ends_with(ending))
+    };
+    if !arguments.sounds && arguments.pattern.is_none() && !first.is_some_and(is_sound) {
+        return Ok(None);
+    }
+    let files = arguments.files.iter().map(expanded).collect::<Result<Vec<_>>>()?;
+    Ok(Some(sounds::Asked::files(files, arguments.pattern.as_deref())?))
+}
+
+/// A path with the folder of the data in it.
+fn expanded(path: &PathBuf) -> Result<PathBuf> {
+    match (path.to_str().filter(|text| text.contains("{root}")), std::env::var("LACUNA_DATA").ok()) {
+        (None, _) => Ok(path.clone()),
+        (Some(text), Some(root)) => Ok(PathBuf::from(text.replace("{root}", &root))),
+        (Some(text), None) => {
+            Err(Error::new("config/file", format!("`{{root}}` in `{text}` stands for the folder of your data"))
+                .with_help("run `export LACUNA_DATA=DIR`"))
+        }
+    }
+}
+
 /// What is looked at: the files, and how they are read.
 fn looked_at(arguments: &InspectArguments) -> Result<(Vec<PathBuf>, SourceSettings)> {
     let of_experiment = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
@@ -135,15 +175,6 @@ fn looked_at(arguments: &InspectArguments) -> Result<(Vec<PathBuf>, SourceSettin
         };
         return Ok((source_files(&text.files, &source_settings(text))?, source_settings(text)));
     }
-    let root = std::env::var("LACUNA_DATA").ok();
-    let expanded = |path: &PathBuf| match (path.to_str().filter(|text| text.contains("{root}")), &root) {
-        (None, _) => Ok(path.clone()),
-        (Some(text), Some(root)) => Ok(PathBuf::from(text.replace("{root}", root))),
-        (Some(text), None) => {
-            Err(Error::new("config/file", format!("`{{root}}` in `{text}` stands for the folder of your data"))
-                .with_help("run `export LACUNA_DATA=DIR`"))
-        }
-    };
     let columns = arguments.files.iter().any(|file| file.to_string_lossy().ends_with(".conll"));
     let own = matches!(arguments.format, Some(Format::Conll | Format::Brown)) || arguments.format.is_none() && columns;
     let default = if own { LabelKind::Tags } else { LabelKind::Class };
@@ -172,6 +203,9 @@ fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
     }
     if let Some(data) = pictures::asked(&arguments.files, arguments.pictures)? {
         return pictures::inspect(common, &data, arguments.show);
+    }
+    if let Some(asked) = sounds_asked(arguments)? {
+        return sounds::inspect(common, &asked, arguments.show);
     }
     let (files, settings) = looked_at(arguments)?;
     let tokenizer = match &arguments.tokenizer {
@@ -247,7 +281,7 @@ fn inspect(common: &Common, arguments: &InspectArguments) -> Result<Outcome> {
 }
 
 /// The most frequent labels first.
-fn in_words(labels: &BTreeMap<String, u64>) -> String {
+pub(super) fn in_words(labels: &BTreeMap<String, u64>) -> String {
     const SHOWN: usize = 40;
     let mut all: Vec<(&String, &u64)> = labels.iter().collect();
     all.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
@@ -279,6 +313,11 @@ fn first(document: &Document) -> Json {
 fn prepare(common: &Common, arguments: &PrepareArguments) -> Result<Outcome> {
     let experiment = Experiment::load(&arguments.file, &arguments.overrides)?;
     let Some(settings) = experiment.data.text() else {
+        if let Data::Audio(data) = &experiment.data {
+            if data.source == DataSource::Files {
+                return sounds::prepare(common, data);
+            }
+        }
         let header = experiment.data.header();
         if common.json {
             print_json(&json!({ "parts": {} }));

@@ -19,6 +19,7 @@ mod pictures;
 mod plugins;
 mod profile;
 mod run;
+mod sounds;
 mod sweep;
 mod verify;
 

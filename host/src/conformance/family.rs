@@ -104,7 +104,7 @@ impl Built {
         };
         Ok(match self.described("input").as_ref().and_then(Json::as_str) {
             Some("pixels") => ("pixels", stacked(Text::pixels, &samples::PICTURE)?),
-            Some("features") => ("features", stacked(Text::features, &samples::SOUND)?),
+            Some("features") => ("features", features(texts)?),
             _ => {
                 let ids: Vec<u32> = texts.iter().flat_map(|text| text.tokens().iter().copied()).collect();
                 ("tokens", Tensor::from_slice(&ids, &[ids.len()], &Device::Cpu)?)
@@ -129,6 +129,9 @@ impl Built {
         let inputs = batch_object([(name.to_owned(), Content::from(input))])?;
         let rows = self.described("rows").and_then(|rows| rows.as_u64());
         let layout = match rows {
+            Some(_) if self.described("input").as_ref().and_then(Json::as_str) == Some("features") => {
+                world::layout_of(texts, Text::labels, packed)?
+            }
             Some(rows) => world::layout_of(texts, |_| rows as usize, packed)?,
             None => world::layout(texts, packed)?,
         };
@@ -378,6 +381,16 @@ fn projected(x: &Tensor, stream: &str) -> Result<Tensor> {
 
 fn same_bits(a: &[f64], b: &[f64]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// The sounds of samples `[b, f, m]`, zeros behind the shorter.
+fn features(texts: &[Text]) -> Result<Tensor> {
+    let bins = samples::SOUND[1];
+    let sounds: Vec<Vec<f32>> = texts.iter().map(Text::features).collect();
+    let most = sounds.iter().map(Vec::len).max().unwrap_or(0);
+    let padded: Vec<f32> =
+        sounds.into_iter().flat_map(|sound| sound.into_iter().chain(std::iter::repeat(0.0)).take(most)).collect();
+    Ok(Tensor::from_slice(&padded, &[texts.len(), most / bins, bins], &Device::Cpu)?)
 }
 
 fn agree(a: &[f64], b: &[f64], what: &str) -> std::result::Result<String, String> {

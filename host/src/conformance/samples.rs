@@ -10,10 +10,10 @@ use crate::boundary::{ColumnData, Sample};
 
 /// Colours, height and width of the pictures.
 pub(super) const PICTURE: [usize; 3] = [2, 8, 12];
-/// Frames and features of the sounds.
+/// Frames of the longest sound, and features of a frame.
 pub(super) const SOUND: [usize; 2] = [40, 8];
-/// Labels of a sound, one for every four frames, and how many different ones there are.
-pub(super) const LABELS: usize = 10;
+/// Labels of the longest sound, one for every four frames, and how many different ones there are.
+const LABELS: usize = 10;
 const UNITS: u64 = 4;
 /// Names of classes, and of tags.
 const CLASSES: [&str; 3] = ["B-a", "I-a", "O"];
@@ -75,8 +75,14 @@ impl Text {
         self.id
     }
 
-    /// The sample as plugins read it: number `index` of a batch, its first token in row `first_row`.
-    pub(super) fn sample(&self, index: usize, first_row: usize) -> Sample {
+    /// Labels of its sound: lengths differ, so that padding shows.
+    pub(super) fn labels(&self) -> usize {
+        LABELS - (self.id % 4) as usize
+    }
+
+    /// The sample as plugins read it: number `index` of a batch, its first token in row `first_row`, the first label of its sound
+    /// in row `first_label`.
+    pub(super) fn sample(&self, index: usize, first_row: usize, first_label: usize) -> Sample {
         let special: Vec<bool> = self.tokens.iter().map(|token| SPECIAL.contains(token)).collect();
         let starts = |place: usize| {
             !special[place] && (place == 0 || special[place - 1] || self.tokens[place - 1] == u32::from(b' '))
@@ -106,7 +112,7 @@ impl Text {
             first_rows: BTreeMap::from([
                 ("text".to_owned(), first_row),
                 ("image".to_owned(), index),
-                ("audio".to_owned(), index * LABELS),
+                ("audio".to_owned(), first_label),
             ]),
         }
     }
@@ -128,18 +134,19 @@ impl Text {
     /// The units of its sound `[labels]`.
     fn units(&self) -> Vec<u32> {
         let key = Key::root(0).stream("units").at(self.id);
-        (0..LABELS as u64).map(|label| key.below(label / 2, UNITS) as u32).collect()
+        (0..self.labels() as u64).map(|label| key.below(label / 2, UNITS) as u32).collect()
     }
 
     /// Its sound `[frames, bins]`: each unit is a wave along the bins, a little different in each frame.
     pub(super) fn features(&self) -> Vec<f32> {
         let ([frames, bins], units, key) = (SOUND, self.units(), Key::root(0).stream("sound").at(self.id));
+        let per_unit = frames / LABELS;
         let feature = |place: usize| {
             let (frame, bin) = (place / bins, place % bins);
-            let unit = f64::from(units[frame / (frames / LABELS)]);
+            let unit = f64::from(units[frame / per_unit]);
             ((0.8 * (unit + 1.0) * bin as f64).sin() + 0.2 * key.uniform(place as u64)) as f32
         };
-        (0..frames * bins).map(feature).collect()
+        (0..self.labels() * per_unit * bins).map(feature).collect()
     }
 
     /// The same with another last token.

@@ -226,10 +226,11 @@ impl World {
 
 /// The samples collated, in plain memory.
 pub(super) fn collation_of(collator: &dyn Collator, texts: &[Text], seed: u64) -> Result<Collation> {
-    let mut first_row = 0;
+    let (mut first_row, mut first_label) = (0, 0);
     let samples = texts.iter().enumerate().map(|(index, text)| {
-        let sample = text.sample(index, first_row);
+        let sample = text.sample(index, first_row, first_label);
         first_row += text.len();
+        first_label += text.labels();
         sample
     });
     let collation = Collation::new(samples.collect(), seed, collator.name(), 0).with_progress(0.5);
@@ -247,7 +248,7 @@ pub(super) fn batch_of(collator: &dyn Collator, texts: &[Text], seed: u64, packe
         BatchColumn::Stacked("text.label", Vec::new()),
         BatchColumn::Stacked("text.score", Vec::new()),
         BatchColumn::Rows("audio.units"),
-        BatchColumn::Stacked("audio.features", samples::SOUND.to_vec()),
+        BatchColumn::Padded("audio.features", vec![samples::SOUND[1]]),
         BatchColumn::Stacked("image.pixels", samples::PICTURE.to_vec()),
     ];
     let gathered = own.iter().map(|column| Ok((column.name().to_owned(), column.gather(&collation)?)));
@@ -257,7 +258,7 @@ pub(super) fn batch_of(collator: &dyn Collator, texts: &[Text], seed: u64, packe
     let layouts = [
         ("text.layout".to_owned(), layout(texts, packed)?),
         ("image.layout".to_owned(), layout_of(texts, |_| 1, packed)?),
-        ("audio.layout".to_owned(), layout_of(texts, |_| samples::LABELS, packed)?),
+        ("audio.layout".to_owned(), layout_of(texts, Text::labels, packed)?),
     ];
     batch_on_device(columns, layouts, &Device::Cpu)
 }

@@ -94,16 +94,22 @@ impl ConformerSettings {
 }
 
 impl Conformer {
-    /// `[n, d]` of the features `[b, f, m]`: two convolutions with ReLU, then a linear layer over channels and bins.
+    /// `[n, d]` of the features `[b, f, m]`: two convolutions with ReLU, then a linear layer over channels and bins. A sound has
+    /// a multiple of 4 frames; what pads it behind them no row of its own ever sees.
     fn embed(&self, features_bfm: &Tensor, layout: &Layout) -> Result<Tensor> {
-        let Sounds { frames, bins, .. } = self.sounds;
+        let bins = self.sounds.bins;
+        let dims = features_bfm.dims()?;
+        let [sounds, frames, _] = dims[..] else {
+            return Err(Error::data(format!("`features` have the shape {dims:?}, not [sounds, frames, {bins}]")));
+        };
         let dtype = self.frontend[0].weight().tensor().dtype()?;
-        let mut x_bcfm = features_bfm.cast(dtype).reshape(&[-1, 1, frames as i64, bins as i64]);
+        let mut x_bcfm = features_bfm.cast(dtype).reshape(&[sounds as i64, 1, frames as i64, bins as i64]);
         for convolution in &self.frontend {
             x_bcfm = convolution.apply(&x_bcfm).relu();
         }
         let features = (self.settings.channels.unwrap_or(self.settings.width) * bins.div_ceil(4)) as i64;
-        let rows_nf = x_bcfm.permute(&[0, 2, 1, 3]).reshape(&[-1, features]);
+        let rows_btf = x_bcfm.permute(&[0, 2, 1, 3]).reshape(&[sounds as i64, frames.div_ceil(4) as i64, features]);
+        let rows_nf = layout.rows(&rows_btf);
         Ok(self.projection.apply(&rows_nf).dropout(self.settings.dropout, Some(layout), "embeddings"))
     }
 }

@@ -63,6 +63,9 @@ impl Objective for Hubert {
 
     fn new(settings: HubertSettings, scope: &Scope) -> Result<Self> {
         let units = scope.sounds()?.units;
+        if units == 0 {
+            return Err(Error::data("the sounds have no units").help("find some: `data.audio.units = 100`"));
+        }
         let encoder = scope.model("encoder")?;
         let (width, unit_width) = (encoder.describe()?.width, settings.unit_width);
         let linear = LinearOptions::new();
