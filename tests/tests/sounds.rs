@@ -1,0 +1,147 @@
+//! Runs on real sound files: read, joined, given units, learned from, and told apart from what is no sound.
+
+use lacuna_tests::Sandbox;
+
+/// A WAV file, 16 bits, mono.
+fn wav(rate: u32, samples: impl Iterator<Item = f64>) -> Vec<u8> {
+    let data: Vec<u8> = samples.flat_map(|sample| ((sample * 32767.0) as i16).to_le_bytes()).collect();
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + data.len() as u32).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend(rate.to_le_bytes());
+    file.extend((rate * 2).to_le_bytes());
+    file.extend(b"\x02\0\x10\0data");
+    file.extend((data.len() as u32).to_le_bytes());
+    file.extend(data);
+    file
+}
+
+/// A word: two tones after each other, which depend on the label, at a pitch of the speaker.
+fn word(label: usize, speaker: usize, take: usize) -> Vec<u8> {
+    let rate = 8000;
+    let length = 1600 + 160 * take + 40 * label;
+    wav(
+        rate,
+        (0..length).map(|sample| {
+            let part = if 2 * sample < length { label + 2 } else { 7 - label };
+            let hertz = (200 + 40 * speaker) as f64 * part as f64;
+            let time = sample as f64 / f64::from(rate);
+            0.3 * (std::f64::consts::TAU * hertz * time).sin()
+                + 0.05 * (std::f64::consts::TAU * 97.3 * time * time).sin()
+        }),
+    )
+}
+
+/// A sandbox with words of three labels and two speakers, and an experiment on them.
+fn spoken() -> Sandbox {
+    let sandbox = Sandbox::new("hubert");
+    for (speaker, name) in ["ann", "bob"].iter().enumerate() {
+        for label in 0..3 {
+            for take in 0..8 {
+                let folder = if take < 2 { "valid" } else { "train" };
+                sandbox.write(&format!("{folder}/{label}_{name}_{take}.wav"), word(label, speaker, take));
+            }
+        }
+    }
+    sandbox.write(
+        "sounds.toml",
+        "[run]\nseed = 1\nsteps = 10\nbatch_rows = 3\nlog_every_steps = 1\n\n\
+         [data.audio]\nsource = \"files\"\nfiles = [\"train\"]\nvalid_files = [\"valid\"]\n\
+         pattern = \"{label}_{speaker}_*\"\nrate = 8000\nbins = 20\nframes = 200\nunits = 6\nunit_restarts = 2\n\
+         unit_iterations = 10\nnoise_decibels = [10, 20]\npitch_semitones = 1\ntime_masks = 1\ntime_mask_frames = 8\n\n\
+         [model.encoder]\nfamily = \"conformer\"\nwidth = 16\nnum_layers = 1\nnum_heads = 2\nkernel = 5\nchannels = 4\n\n\
+         [objective]\nuse = \"hubert\"\nspan = 2\nstart_probability = 0.3\nunit_width = 8\n\n\
+         [optimizer]\nlearning_rate = 0.01\n\n[[evaluate]]\nuse = \"loss\"\nevery_steps = 5\n",
+    );
+    sandbox
+}
+
+fn metrics(sandbox: &Sandbox, run: &str) -> String {
+    std::fs::read_to_string(sandbox.file(run).join("metrics.jsonl")).expect("metrics")
+}
+
+#[test]
+fn a_run_on_sounds_is_the_same_for_any_number_of_threads() {
+    let sandbox = spoken();
+    let run = |out: &str, changes: &[&str]| {
+        let _ = sandbox.run(&[&["run", "sounds.toml", "--out", out][..], changes].concat()).ended(0);
+        metrics(&sandbox, out)
+    };
+    let one = run("one", &["run.data_threads=1"]);
+    assert_eq!(one, run("three", &["run.data_threads=3"]));
+    // The cache of units aside, from nothing.
+    std::fs::remove_dir_all(sandbox.file("cache/units")).expect("units were kept");
+    assert_eq!(one, run("anew", &[]));
+    assert_ne!(one, run("quiet", &["data.audio.noise_decibels=[]"]));
+    // Rows divided among micro-batches are padded otherwise, and that changes rounding alone.
+    let last = |metrics: &str| -> f64 {
+        let lines = metrics.lines().rev();
+        let mut losses = lines.filter_map(|line| {
+            let json: serde_json::Value = serde_json::from_str(line).ok()?;
+            json.pointer("/loss").or(json.pointer("/metrics/loss")).and_then(serde_json::Value::as_f64)
+        });
+        losses.next().unwrap_or_else(|| panic!("no loss in {metrics}"))
+    };
+    let divided = run("divided", &["run.accumulation=3"]);
+    assert!((last(&one) - last(&divided)).abs() < 1e-3, "{} {}", last(&one), last(&divided));
+    let verified = sandbox.run(&["verify", "one"]).ended(0);
+    assert!(!verified.out.is_empty());
+}
+
+#[test]
+fn joined_packed_and_other_features_run_too() {
+    let sandbox = spoken();
+    for (out, changes) in [
+        ("joined", &["data.audio.join=[2, 3]", "data.audio.silence_milliseconds=[50, 60]"][..]),
+        ("packed", &["data.audio.packing=true"]),
+        ("fbank", &["data.audio.features=fbank", "data.audio.rate=11025", "data.audio.normalise=false"]),
+    ] {
+        let _ = sandbox.run(&[&["run", "sounds.toml", "--out", out][..], changes].concat()).ended(0);
+    }
+    let joined = ["data", "prepare", "sounds.toml", "data.audio.join=[2, 3]", "--json"];
+    let prepared = sandbox.run(&joined).ended(0).json();
+    assert_eq!(prepared["labels"], serde_json::json!(["0", "1", "2"]));
+    let train = &prepared["parts"]["train"];
+    assert_eq!(train["sounds"], 36);
+    assert!((12..=20).contains(&train["samples"].as_u64().unwrap_or(0)), "{prepared}");
+    // Objectives that predict units need some.
+    let error = sandbox.run(&["run", "sounds.toml", "data.audio.units=0", "--out", "no"]).ended(1).error();
+    assert!(error.contains("units"), "{error}");
+}
+
+#[test]
+fn what_is_no_sound_is_named_or_skipped() {
+    let sandbox = spoken();
+    let whole = std::fs::read(sandbox.file("train/0_ann_3.wav")).expect("a word");
+    sandbox.write("train/1_ann_90.wav", &whole[..whole.len() - 100]);
+    sandbox.write("train/1_ann_91.wav", b"");
+    sandbox.write("train/1_ann_92.flac", b"this is a text");
+    let error = sandbox.run(&["run", "sounds.toml", "--out", "no"]).ended(2).error();
+    assert!(error.contains("1_ann_90.wav") && error.contains("cut off") && error.contains("skip"), "{error}");
+    assert!(!sandbox.file("no").exists());
+    let _ = sandbox.run(&["run", "sounds.toml", "data.audio.damaged=skip", "--out", "run"]).ended(0);
+
+    let inspected =
+        sandbox.run(&["data", "inspect", "train", "--sounds", "--pattern", "{label}_{speaker}_*", "--json"]);
+    let json = inspected.ended(0).json();
+    assert_eq!((&json["sounds"], &json["rates"]["8000"], &json["labels"]["2"]), (&36.into(), &36.into(), &12.into()));
+    let skipped = json["skipped"].as_array().expect("a list");
+    assert!(
+        skipped.len() == 3 && skipped.iter().all(|reason| reason.as_str().is_some_and(|text| text.contains("1_ann_9")))
+    );
+
+    for (change, reason) in [
+        ("data.audio.pattern='{speaker}-*.wav'", "does not fit the pattern"),
+        ("data.audio.files=[\"nowhere\"]", "no such file"),
+        ("data.audio.units=100000", "from 0 to 65536"),
+        ("data.audio.units=5000", "fewer units"),
+        ("data.audio.samples=5", "source"),
+        ("data.audio.frames=202", "a multiple of 4"),
+        ("data.audio.join=[3]", "two numbers"),
+        ("data.audio.features=waveform", "bins"),
+    ] {
+        let skip = "data.audio.damaged=skip";
+        let error = sandbox.run(&["run", "sounds.toml", skip, change, "--out", "no"]).ended(2).error();
+        assert!(error.contains(reason), "{change}: {error} lacks {reason}");
+    }
+}
