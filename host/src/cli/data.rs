@@ -1,7 +1,7 @@
 //! `lacuna data`: a look at files, and their preparation ahead of a run.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use experiment::{Data, DataSource, Experiment};
@@ -142,14 +142,14 @@ fn sounds_asked(arguments: &InspectArguments) -> Result<Option<sounds::Asked>> {
     if !arguments.sounds && arguments.pattern.is_none() && !first.is_some_and(is_sound) {
         return Ok(None);
     }
-    let files = arguments.files.iter().map(expanded).collect::<Result<Vec<_>>>()?;
+    let files = arguments.files.iter().map(|path| expanded(path)).collect::<Result<Vec<_>>>()?;
     Ok(Some(sounds::Asked::files(files, arguments.pattern.as_deref())?))
 }
 
 /// A path with the folder of the data in it.
-fn expanded(path: &PathBuf) -> Result<PathBuf> {
+fn expanded(path: &Path) -> Result<PathBuf> {
     match (path.to_str().filter(|text| text.contains("{root}")), std::env::var("LACUNA_DATA").ok()) {
-        (None, _) => Ok(path.clone()),
+        (None, _) => Ok(path.to_path_buf()),
         (Some(text), Some(root)) => Ok(PathBuf::from(text.replace("{root}", &root))),
         (Some(text), None) => {
             Err(Error::new("config/file", format!("`{{root}}` in `{text}` stands for the folder of your data"))
@@ -193,7 +193,7 @@ fn looked_at(arguments: &InspectArguments) -> Result<(Vec<PathBuf>, SourceSettin
         label_field: arguments.label_field.clone(),
         label_kind: kind,
     };
-    let files = arguments.files.iter().map(expanded).collect::<Result<Vec<_>>>()?;
+    let files = arguments.files.iter().map(|path| expanded(path)).collect::<Result<Vec<_>>>()?;
     Ok((source_files(&files, &settings)?, settings))
 }
 
@@ -313,10 +313,10 @@ fn first(document: &Document) -> Json {
 fn prepare(common: &Common, arguments: &PrepareArguments) -> Result<Outcome> {
     let experiment = Experiment::load(&arguments.file, &arguments.overrides)?;
     let Some(settings) = experiment.data.text() else {
-        if let Data::Audio(data) = &experiment.data {
-            if data.source == DataSource::Files {
-                return sounds::prepare(common, data);
-            }
+        if let Data::Audio(data) = &experiment.data
+            && data.source == DataSource::Files
+        {
+            return sounds::prepare(common, data);
         }
         let header = experiment.data.header();
         if common.json {

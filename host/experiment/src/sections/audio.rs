@@ -211,8 +211,8 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataAudio
         checked.values[**name] != default
     };
     if let Some(name) = foreign.iter().find(departs) {
-        let source = if files { "files" } else { "synthetic" };
-        return range(name, format!("only without `source = \"{source}\"`: leave it out, or choose the other source"));
+        let source = if files { "synthetic" } else { "files" };
+        return range(name, format!("only with `source = \"{source}\"`: leave it out, or choose that source"));
     }
     if files && audio.files.is_empty() {
         let remedy = "name at least one: `files = [\"{root}/speech/train.tar\"]`".into();
