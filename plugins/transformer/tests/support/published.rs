@@ -69,7 +69,10 @@ impl Published {
         }
         let known = |key: &String| {
             used.contains(key)
-                || table["copies"].as_array().unwrap().iter().any(|copy| copy[0] == key.as_str())
+                || ["copies", "unused"]
+                    .into_iter()
+                    .flat_map(|kind| table[kind].as_array().unwrap())
+                    .any(|row| row[0] == key.as_str())
                 || table["ignored"].as_array().unwrap().iter().any(|glob| {
                     let glob = glob.as_str().unwrap();
                     glob == key || glob.strip_prefix('*').is_some_and(|ending| key.ends_with(ending))
