@@ -1,7 +1,7 @@
 //! Panics end at the boundary: a shim turns them into errors.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use lacuna_abi::Handle;
@@ -10,12 +10,18 @@ use crate::error::{Error, Result};
 
 thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
+    static GUARDED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Keeps message and place of a panic for the error, instead of printing them. Installed once, in `open`; the hook
-/// belongs to this library, since it carries a standard library of its own.
+/// belongs to this library, since it carries a standard library of its own. A plugin's tests share it: what they
+/// panic with, outside of any call of the host, is printed as ever.
 pub(super) fn keep_panics() {
-    std::panic::set_hook(Box::new(|info| {
+    let printed = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if GUARDED.try_with(Cell::get).unwrap_or(0) == 0 {
+            return printed(info);
+        }
         let text = describe(info);
         // A panic while the thread ends finds no slot: then the error goes without a place.
         let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(text)));
@@ -42,7 +48,7 @@ fn message(payload: &dyn Any) -> &str {
 pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Error {
     let kept = LAST.try_with(|last| last.try_borrow_mut().ok().and_then(|mut last| last.take())).ok().flatten();
     let text = kept.unwrap_or_else(|| message(&*payload).to_owned());
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    if let Err(second) = caught(|| drop(payload)) {
         std::mem::forget(second);
     }
     Error::new("plugin/panic", format!("the plugin panicked: {text}"))
@@ -50,9 +56,19 @@ pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Error {
         .help("this is a fault of the plugin, not of the experiment: tell its author the line above")
 }
 
+/// Runs `body`, whose panic is caught and not printed.
+pub(super) fn caught<T>(body: impl FnOnce() -> T) -> std::thread::Result<T> {
+    // A thread that ends has no depth any more: then a panic is printed as well as caught.
+    let deepen = |by: isize| _ = GUARDED.try_with(|depth| depth.set(depth.get().saturating_add_signed(by)));
+    deepen(1);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    deepen(-1);
+    result
+}
+
 /// Runs `body`, and gives its error or its panic as a handle; null on success.
 pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> Handle {
-    match catch_unwind(AssertUnwindSafe(body)) {
+    match caught(body) {
         Ok(Ok(())) => Handle::NULL,
         Ok(Err(error)) => error.into_handle(),
         Err(payload) => panicked(payload).into_handle(),
@@ -61,7 +77,7 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> Handle {
 
 /// Runs `body`, and gives `otherwise` where it panics.
 pub(super) fn guard_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
-    match catch_unwind(AssertUnwindSafe(body)) {
+    match caught(body) {
         Ok(value) => value,
         Err(payload) => {
             drop(panicked(payload));

@@ -1,12 +1,12 @@
 //! Values of tensors: shapes, element types, reading and making; faults; threads.
 
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Mutex;
 
 use lacuna_abi::{Bytes, Handle, Work};
 
 use super::errors::checked;
-use super::guard::panicked;
+use super::guard::{caught, panicked};
 use super::host::host;
 use super::object::Object;
 use super::operation::place;
@@ -78,7 +78,7 @@ pub(crate) fn parallel<F: Fn(usize) + Sync>(count: usize, work: &F) -> Result<()
     unsafe extern "C" fn call<F: Fn(usize) + Sync>(state: *mut u8, index: usize) {
         // SAFETY: `state` is the `Parallel` below, alive until the host's function returns, and shared only.
         let state = unsafe { &*state.cast::<Parallel<'_, F>>() };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (state.work)(index))) {
+        if let Err(payload) = caught(|| (state.work)(index)) {
             let error = panicked(payload);
             if let Ok(mut failed) = state.failed.lock() {
                 failed.get_or_insert(error);
