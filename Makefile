@@ -24,7 +24,7 @@ check:
 	$(CARGO) test --release -p lacuna_tests --test arrows
 
 ## bench: the comparison with PyTorch, what the boundary costs, single operations; CASE=NAME: one case of the comparison,
-## `versus` (all of those), `boundary`, `kernels` or `sounds` (with LACUNA_DATA)
+## `versus` (all of those), `boundary` or `kernels`. Pictures and sounds are measured where LACUNA_DATA names the data's folder
 BOUNDARY = --bench operations --bench loading --bench starting --bench steps
 bench: build
 ifeq ($(CASE),)
@@ -35,8 +35,6 @@ else ifeq ($(CASE),boundary)
 	$(CARGO) bench -p lacuna_benches $(BOUNDARY)
 else ifeq ($(CASE),kernels)
 	$(CARGO) bench -p lacuna_benches --bench kernels
-else ifeq ($(CASE),sounds)
-	$(CARGO) bench -p lacuna_benches --bench sounds
 else ifeq ($(CASE),versus)
 	$(CARGO) bench -p lacuna_benches --bench versus
 else

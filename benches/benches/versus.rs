@@ -1,4 +1,4 @@
-//! Lacuna against PyTorch: training steps, decoding, tokens in, the start.
+//! Lacuna against PyTorch: training steps, decoding, tokens, pictures and sounds in, the start.
 //!
 //! Each case is an experiment run by the program through compiled plugins, against the same model in plain PyTorch (`python/`)
 //! from the same weights on the same batches, whose losses must agree over 50 steps first. The sides take turns, five pairs at
@@ -14,7 +14,7 @@ use lacuna_benches::error::Result;
 use lacuna_benches::python::{Python, THREADS};
 use lacuna_benches::report::Line;
 use lacuna_benches::training::{self, Effort};
-use lacuna_benches::{decode, start, tokens_in};
+use lacuna_benches::{decode, sources, start, tokens_in};
 
 /// The program's own, for the products that are timed here.
 #[global_allocator]
@@ -37,6 +37,8 @@ fn cases() -> Vec<(&'static str, Measure)> {
     cases.push((ON_REQUEST, Box::new(products)));
     cases.push(("decode", Box::new(decode::measure)));
     cases.push(("tokens-in", Box::new(|python, effort| Ok(vec![tokens_in::measure(python, effort)?]))));
+    cases.push(("pictures", Box::new(sources::pictures)));
+    cases.push(("sounds", Box::new(sources::sounds)));
     cases.push(("start", Box::new(|python, effort| Ok(vec![start::measure(python, effort)?]))));
     cases
 }

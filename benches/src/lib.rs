@@ -1,6 +1,6 @@
 //! What the benches share: the program and the plugins that were built, the comparison with PyTorch, and lines of results.
 //!
-//! `make bench` runs all of them, `make bench CASE=NAME` one: a case of the comparison (`mlm-step`, `decode`, …), `versus` for
+//! `make bench` runs all of them, `make bench CASE=NAME` one: a case of the comparison (`mlm-step`, `decode`, `pictures`, …), `versus` for
 //! all of those, `boundary` for what the boundary costs, `kernels` for single operations. Each prints lines `bench: NAME
 //! key=value …` and nothing else on standard output; its file says what is measured and how, `RESULTS.md` what came out. Build
 //! first and let the machine rest: a figure is a median, but a busy machine shows.
@@ -22,6 +22,7 @@ pub mod products;
 pub mod program;
 pub mod python;
 pub mod report;
+pub mod sources;
 pub mod start;
 pub mod tokens_in;
 pub mod training;

@@ -13,7 +13,18 @@ use crate::watched::last_lines;
 /// Names another Python that has what is needed, instead of the one made in `target/bench-python`.
 pub const PYTHON: &str = "LACUNA_BENCH_PYTHON";
 /// What the other side needs, as pip takes it.
-const PACKAGES: [&str; 6] = ["torch==2.15.*", "transformers", "safetensors", "numpy", "datasets", "tokenizers"];
+const PACKAGES: [&str; 10] = [
+    "torch==2.15.*",
+    "transformers",
+    "safetensors",
+    "numpy",
+    "datasets",
+    "tokenizers",
+    "torchvision",
+    "torchaudio",
+    "soundfile",
+    "pillow",
+];
 const IMPORTS: &str =
     "import torch, transformers, safetensors, numpy, datasets, tokenizers, tomllib; print(torch.__version__)";
 /// Threads of both sides.
