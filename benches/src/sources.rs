@@ -53,11 +53,17 @@ pub fn sounds(python: &Python, effort: Effort) -> Result<Vec<Line>> {
     command.arg(&folder).arg(THREADS.to_string()).arg(BINS.to_string());
     let (mut script, ready) = Script::start(&mut command, "benches/python/sounds.py", &work.path("torch.log"))?;
     let seconds = number(&ready, "seconds");
+    let rate = files.first().map_or(Ok(0), |file| file.read().map(|sound| sound.rate)).map_err(in_sounds)?;
+    let fbank = Fbank::new(FbankSettings { bins: BINS, ..FbankSettings::new(rate) }).map_err(in_sounds)?;
     let (ours, theirs) = turns(effort, &mut script, &json!({}), || {
         let frames = Mutex::new(0);
         let begun = Instant::now();
         shared(files.len(), |place| {
-            let made = frames_of(&files[place])?;
+            let sound = files[place].read().map_err(in_sounds)?;
+            if sound.rate != rate {
+                return Err(in_sounds(format!("{} samples a second in file {place}, {rate} in the first", sound.rate)));
+            }
+            let made = fbank.apply(&sound.samples).frames();
             *frames.lock().map_err(in_sounds)? += made;
             Ok(())
         })?;
@@ -180,10 +186,4 @@ fn in_sounds(error: impl std::fmt::Display) -> Error {
 
 fn listed(path: &Path) -> Result<Vec<Item>> {
     items(&[path.to_path_buf()], &ListSettings::default()).map_err(in_sounds)
-}
-
-fn frames_of(item: &Item) -> Result<usize> {
-    let sound = item.read().map_err(in_sounds)?;
-    let fbank = Fbank::new(FbankSettings::new(sound.rate)).map_err(in_sounds)?;
-    Ok(fbank.apply(&sound.samples).frames())
 }

@@ -4,7 +4,7 @@
 //! number of bins, which is 80 here.
 
 use super::Features;
-use super::frames::{Spectrum, frames_without_edges, in_samples};
+use super::frames::{Spectrum, frames_without_edges, in_samples, sum};
 use super::mel::{MelBanks, Scale};
 use crate::error::{Error, Result};
 
@@ -105,12 +105,11 @@ impl Fbank {
     /// One window: without its mean, high tones raised, faded at both ends.
     fn fill(&self, wave: &[f32], out: &mut [f32]) {
         let scale = self.settings.scale;
-        let mean = wave.iter().sum::<f32>() * scale / wave.len() as f32;
-        let mut before = wave[0] * scale - mean;
-        for ((out, sample), window) in out.iter_mut().zip(wave).zip(&self.window) {
-            let sample = sample * scale - mean;
-            *out = (sample - PREEMPHASIS * before) * window;
-            before = sample;
+        let mean = sum(wave) * scale / wave.len() as f32;
+        let centred = |sample: f32| sample * scale - mean;
+        out[0] = (1.0 - PREEMPHASIS) * centred(wave[0]) * self.window[0];
+        for ((out, pair), window) in out[1..].iter_mut().zip(wave.windows(2)).zip(&self.window[1..]) {
+            *out = (centred(pair[1]) - PREEMPHASIS * centred(pair[0])) * window;
         }
     }
 }

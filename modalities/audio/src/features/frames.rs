@@ -43,6 +43,30 @@ impl Spectrum {
     }
 }
 
+/// Partial sums that processors add side by side, where one sum would wait for each addition.
+const LANES: usize = 8;
+
+/// The sum of a wave.
+pub(super) fn sum(wave: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (whole, rest) = wave.as_chunks::<LANES>();
+    for chunk in whole {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane += value);
+    }
+    lanes.iter().chain(rest).sum()
+}
+
+/// Σ aᵢ bᵢ over the shorter of both.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let length = a.len().min(b.len());
+    let ((a, a_rest), (b, b_rest)) = (a[..length].as_chunks::<LANES>(), b[..length].as_chunks::<LANES>());
+    let mut lanes = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += a * b);
+    }
+    lanes.into_iter().chain(a_rest.iter().zip(b_rest).map(|(a, b)| a * b)).sum()
+}
+
 /// What `milliseconds` are in samples, at least one.
 ///
 /// # Errors

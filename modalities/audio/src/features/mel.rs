@@ -1,5 +1,6 @@
 //! Triangles along the mel scale, each as the stretch of the spectrum that it covers.
 
+use super::frames::dot;
 use crate::error::{Error, Result};
 
 /// Which formula takes hertz to mel, and along which of the two scales triangles are straight.
@@ -73,8 +74,6 @@ impl MelBanks {
 
     /// The energy of each bin.
     pub(super) fn energies<'a>(&'a self, power: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
-        self.banks
-            .iter()
-            .map(|(start, weights)| weights.iter().zip(&power[*start..]).map(|(weight, power)| weight * power).sum())
+        self.banks.iter().map(|(start, weights)| dot(weights, &power[*start..]))
     }
 }
