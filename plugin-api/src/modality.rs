@@ -23,8 +23,10 @@ pub struct Sounds {
     pub frames: usize,
     /// Features of a frame.
     pub bins: usize,
-    /// Number of different units; 0 where the sounds have none.
+    /// Number of different units, a blank included; 0 where the sounds have none.
     pub units: usize,
+    /// The unit that stands for nothing, where there is one.
+    pub blank: Option<usize>,
     /// Frames that share a unit.
     pub frames_per_unit: usize,
 }
@@ -40,6 +42,7 @@ impl Sounds {
     pub(crate) fn from_json(json: &str) -> Result<Self> {
         let number = numbers("audio", json)?;
         Ok(Self {
+            blank: number("blank").ok(),
             frames: number("frames")?,
             bins: number("bins")?,
             units: number("units")?,

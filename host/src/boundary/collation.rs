@@ -69,7 +69,7 @@ pub struct Sample {
     pub id: u64,
     /// Its columns: `text.tokens`, `text.special`, `text.word_starts`, where there are such `text.types`, `text.label`,
     /// `text.score`, `text.tags`; `image.pixels`; `audio.features`, `audio.units`, where there are such `audio.label`,
-    /// `audio.labels`, `audio.row_labels`, `audio.text`.
+    /// `audio.labels`, `audio.row_labels`, `audio.row_places`, `audio.text`.
     pub columns: BTreeMap<String, ColumnData>,
     /// By modality, the row of its first token in the layout.
     pub first_rows: BTreeMap<String, usize>,

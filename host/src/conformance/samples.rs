@@ -51,7 +51,9 @@ fn vocabulary() -> String {
 pub(super) fn facts() -> BTreeMap<String, String> {
     let ([channels, height, width], [frames, bins]) = (PICTURE, SOUND);
     let picture = json!({ "height": height, "width": width, "channels": channels });
-    let sound = json!({ "frames": frames, "bins": bins, "units": UNITS, "frames_per_unit": frames / LABELS });
+    let sound = json!({
+        "frames": frames, "bins": bins, "units": UNITS, "frames_per_unit": frames / LABELS, "label_kind": "class", "labels": CLASSES
+    });
     BTreeMap::from([
         ("text".to_owned(), vocabulary()),
         ("image".to_owned(), picture.to_string()),
@@ -108,6 +110,14 @@ impl Text {
                 ("image.pixels".to_owned(), ColumnData::F32(self.pixels().into())),
                 ("audio.features".to_owned(), ColumnData::F32(self.features().into())),
                 ("audio.units".to_owned(), ColumnData::U32(self.units().into())),
+                (
+                    "audio.row_labels".to_owned(),
+                    ColumnData::I64((0..self.labels()).map(|row| self.spoken(row).0).collect()),
+                ),
+                (
+                    "audio.row_places".to_owned(),
+                    ColumnData::F32((0..self.labels()).map(|row| self.spoken(row).1).collect()),
+                ),
             ]),
             first_rows: BTreeMap::from([
                 ("text".to_owned(), first_row),
@@ -135,6 +145,17 @@ impl Text {
     fn units(&self) -> Vec<u32> {
         let key = Key::root(0).stream("units").at(self.id);
         (0..self.labels() as u64).map(|label| key.below(label / 2, UNITS) as u32).collect()
+    }
+
+    /// The class that is spoken in a row of its sound, and the share of it that has passed: two clips with a row of silence
+    /// between them.
+    fn spoken(&self, row: usize) -> (i64, f32) {
+        let half = self.labels() / 2;
+        match row {
+            row if row < half => ((self.id % 3) as i64, row as f32 / half as f32),
+            row if row == half => (-100, -1.0),
+            row => (((self.id + 1) % 3) as i64, (row - half - 1) as f32 / (self.labels() - half - 1) as f32),
+        }
     }
 
     /// Its sound `[frames, bins]`: each unit is a wave along the bins, a little different in each frame.

@@ -248,6 +248,8 @@ pub(super) fn batch_of(collator: &dyn Collator, texts: &[Text], seed: u64, packe
         BatchColumn::Stacked("text.label", Vec::new()),
         BatchColumn::Stacked("text.score", Vec::new()),
         BatchColumn::Rows("audio.units"),
+        BatchColumn::Rows("audio.row_labels"),
+        BatchColumn::Rows("audio.row_places"),
         BatchColumn::Padded("audio.features", vec![samples::SOUND[1]]),
         BatchColumn::Stacked("image.pixels", samples::PICTURE.to_vec()),
     ];

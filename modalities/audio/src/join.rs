@@ -109,8 +109,14 @@ impl Joined {
     /// The clip that sounds at a sample; `None` in silence.
     #[must_use]
     pub fn clip_at(&self, sample: usize) -> Option<usize> {
+        self.joint_at(sample).map(|joint| joint.clip)
+    }
+
+    /// The clip in its place that sounds at a sample; `None` in silence.
+    #[must_use]
+    pub fn joint_at(&self, sample: usize) -> Option<&Joint> {
         let joint = self.joints.iter().rev().find(|joint| joint.first <= sample)?;
-        (sample < joint.first + joint.length).then_some(joint.clip)
+        (sample < joint.first + joint.length).then_some(joint)
     }
 }
 

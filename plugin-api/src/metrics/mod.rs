@@ -14,18 +14,21 @@
 //! | spans of tags, and how many were found | [`spans_of_bio`], [`spans_of_io`], [`span_scores`] |
 //! | likelihood | [`perplexity`], [`bits`], [`entropy`] |
 //! | answers to questions | [`exact_match`], [`answer_f1`] |
+//! | units of speech | [`UnitCounts`], [`unit_edit_distance`] |
 
 mod answers;
 mod classes;
 mod correlation;
 mod likelihood;
 mod spans;
+mod units;
 
 pub use answers::{answer_f1, exact_match, normal_answer};
 pub use classes::{Scores, accuracy, auc, f1, macro_f1, matthews, micro_f1, scores_of_class};
 pub use correlation::{pearson, ranks, spearman};
 pub use likelihood::{bits, entropy, perplexity};
 pub use spans::{Span, span_scores, spans_of_bio, spans_of_io};
+pub use units::{UnitCounts, collapsed, edit_distance, unit_edit_distance};
 
 /// The mean; NaN of none.
 #[must_use]

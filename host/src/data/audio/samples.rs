@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use experiment::DataAudio;
-use modality_audio::Joined;
 use modality_audio::augment::{MaskSettings, add_noise, mask_features, pitch_shifted};
+use modality_audio::{Joined, Joint};
 use philox::Key;
 
 use super::clips::Clips;
@@ -67,8 +67,8 @@ struct Piece {
 }
 
 /// Samples by number: `audio.features` f32 `[rows · frames_per_unit, bins]` and, where there are such, `audio.units` u32 and
-/// `audio.row_labels` i64 (−100 in silence) for each row, `audio.label` u32 of a clip, `audio.labels` u32 of all its clips in
-/// order, `audio.text` in UTF-8.
+/// `audio.row_labels` i64 (−100 in silence) and `audio.row_places` f32 (the share of the clip that has passed, from 0 to below 1; −1
+/// in silence) for each row, `audio.label` u32 of a clip, `audio.labels` u32 of all its clips in order, `audio.text` in UTF-8.
 pub struct AudioSamples {
     settings: DataAudio,
     clips: Clips,
@@ -221,9 +221,12 @@ impl Source for AudioSamples {
         }
         if self.is_labelled() {
             let label = |clip: usize| self.labels[clip].unwrap_or_default();
-            let at = |middle: usize| self.sounds[piece.sound].clip_at(piece.first + middle);
-            let of_row = |middle| at(middle).map_or(NO_LABEL, |clip| i64::from(label(clip)));
-            add("row_labels", ColumnData::I64(middles().map(of_row).collect()));
+            let at = |middle: usize| self.sounds[piece.sound].joint_at(piece.first + middle);
+            let label_at = |middle| at(middle).map_or(NO_LABEL, |joint| i64::from(label(joint.clip)));
+            let passed = |middle, joint: &Joint| (piece.first + middle - joint.first) as f32 / joint.length as f32;
+            let place_at = |middle| at(middle).map_or(-1.0, |joint| passed(middle, joint));
+            add("row_labels", ColumnData::I64(middles().map(label_at).collect()));
+            add("row_places", ColumnData::F32(middles().map(place_at).collect()));
             let all: Vec<u32> = self.clips_in(piece).map(label).collect();
             if self.is_single() {
                 add("label", ColumnData::U32(all.iter().take(1).copied().collect()));
@@ -252,7 +255,9 @@ impl Source for AudioSamples {
     fn batch_columns(&self) -> Vec<BatchColumn> {
         let mut columns = vec![BatchColumn::Padded("audio.features", vec![self.settings.bins])];
         columns.extend(self.units.is_some().then_some(BatchColumn::Rows("audio.units")));
-        columns.extend(self.is_labelled().then_some(BatchColumn::Rows("audio.row_labels")));
+        if self.is_labelled() {
+            columns.extend(["audio.row_labels", "audio.row_places"].map(BatchColumn::Rows));
+        }
         let single = self.is_labelled() && self.is_single();
         columns.extend(single.then_some(BatchColumn::Stacked("audio.label", Vec::new())));
         columns
