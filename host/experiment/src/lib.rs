@@ -47,7 +47,7 @@ pub use experiment::Experiment;
 pub use markdown::reference;
 pub use modality::Data;
 pub use schema::{Field, Kind, Schema};
-pub use sections::audio::{AudioFeatures, Damaged, DataAudio, FRAMES_PER_UNIT};
+pub use sections::audio::{AudioFeatures, Change, Damaged, DataAudio, FRAMES_PER_UNIT, UnitFeatures};
 pub use sections::checkpoint::Checkpoint;
 pub use sections::data::{DataText, Documents, Format, LabelKind, Tokenizer, Trainer};
 pub use sections::evaluate::Evaluate;

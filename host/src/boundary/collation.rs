@@ -206,6 +206,21 @@ impl Collation {
         Ok(AddedColumn { dtype, dims: vec![rows], data })
     }
 
+    /// The column `name` of all samples in their order, one after the other however long: `[m]`.
+    ///
+    /// # Errors
+    /// When a sample lacks it.
+    pub fn listed(&self, name: &str) -> Result<AddedColumn> {
+        let (mut data, mut elements, mut dtype) = (Vec::new(), 0, DType::U32);
+        for sample in &self.samples {
+            let column = sample.columns.get(name).ok_or_else(|| missing(sample, name))?;
+            column.append_to(&mut data);
+            elements += column.len();
+            dtype = column.parts().0;
+        }
+        Ok(AddedColumn { dtype, dims: vec![elements], data })
+    }
+
     /// The column `name` of all samples in their order, a tensor of `dims` each: `[b, ..]`.
     ///
     /// # Errors

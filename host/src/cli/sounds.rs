@@ -110,7 +110,9 @@ pub(super) fn inspect(common: &Common, asked: &Asked, show: usize) -> Result<Out
 /// Reads the sounds of an experiment and finds their units, as its first run would.
 pub(super) fn prepare(common: &Common, data: &DataAudio) -> Result<Outcome> {
     let mut progress = Progress::unknown();
-    let sounds = prepare_audio(data, &mut |what, done, _| progress.say(&format!("{what}: {done} sounds")))?;
+    let sounds = prepare_audio(data, &common.catalogue(), &mut |what, done, _| {
+        progress.say(&format!("{what}: {done}"));
+    })?;
     progress.finish();
     let parts = [("train", Some(&sounds.train)), ("valid", sounds.valid.as_ref()), ("test", sounds.test.as_ref())];
     let parts = || parts.iter().filter_map(|(name, samples)| Some((*name, samples.as_ref()?)));

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use experiment::{Data, DataAudio, DataImage, DataSource, FRAMES_PER_UNIT};
 use serde_json::json;
 
-use super::audio::prepare_audio;
+use super::audio::{heard_facts, prepare_audio};
 use super::pictures::prepare_images;
 use super::prepare::{OnProgress, TextData, prepare_text};
 use super::source::SharedSource;
 use super::synthetic::{SyntheticAudio, SyntheticImages};
 use crate::error::Result;
+use crate::loader::Catalogue;
 
 /// The data of a run.
 pub struct RunData {
@@ -40,12 +41,14 @@ impl RunData {
     ///
     /// # Errors
     /// As [`prepare_text`], [`prepare_images`] and [`prepare_audio`]; synthetic data needs nothing.
-    pub fn prepare(data: &Data, on_progress: OnProgress<'_>) -> Result<Self> {
+    pub fn prepare(data: &Data, catalogue: &Catalogue, on_progress: OnProgress<'_>) -> Result<Self> {
         Ok(match data {
             Data::Text(settings) => of_text(prepare_text(settings, on_progress)?),
             Data::Image(settings) if settings.source == DataSource::Files => of_pictures(settings, on_progress)?,
             Data::Image(settings) => of_images(settings),
-            Data::Audio(settings) if settings.source == DataSource::Files => of_sounds(settings, on_progress)?,
+            Data::Audio(settings) if settings.source == DataSource::Files => {
+                of_sounds(settings, catalogue, on_progress)?
+            }
             Data::Audio(settings) => of_audio(settings),
             other => return Err(crate::error::Error::not_yet(other.header())),
         })
@@ -122,18 +125,15 @@ fn of_images(settings: &DataImage) -> RunData {
     }
 }
 
-fn of_sounds(settings: &DataAudio, on_progress: OnProgress<'_>) -> Result<RunData> {
-    let sounds = prepare_audio(settings, on_progress)?;
-    let DataAudio { frames, bins, units, frames_per_unit, packing, shuffle, .. } = *settings;
+fn of_sounds(settings: &DataAudio, catalogue: &Catalogue, on_progress: OnProgress<'_>) -> Result<RunData> {
+    let sounds = prepare_audio(settings, catalogue, on_progress)?;
+    let DataAudio { frames, frames_per_unit, packing, shuffle, .. } = *settings;
     let labels = (!sounds.labels.is_empty()).then_some(&sounds.labels);
-    let facts = json!({
-        "frames": frames,
-        "bins": bins,
-        "units": units,
-        "frames_per_unit": frames_per_unit,
-        "label_kind": labels.map(|_| "class"),
-        "labels": labels,
-    });
+    let mut facts = heard_facts(settings);
+    facts["units"] = json!(sounds.units);
+    facts["blank"] = json!(sounds.blank);
+    facts["label_kind"] = json!(labels.map(|_| "class"));
+    facts["labels"] = json!(labels);
     Ok(RunData {
         train: sounds.train,
         valid: sounds.valid.map(|valid| valid as SharedSource),

@@ -16,6 +16,8 @@ pub enum BatchColumn {
     Rows(&'static str),
     /// A tensor of these dims for each sample: `[b, ..]`.
     Stacked(&'static str, Vec<usize>),
+    /// As many elements of each sample as it has, one sample after the other: `[m]`.
+    Listed(&'static str),
     /// Steps of these dims, of each sample as many as it has, zeros behind the shorter: `[b, most, ..]`.
     Padded(&'static str, Vec<usize>),
 }
@@ -25,7 +27,7 @@ impl BatchColumn {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Rows(name) | Self::Stacked(name, _) | Self::Padded(name, _) => name,
+            Self::Rows(name) | Self::Listed(name) | Self::Stacked(name, _) | Self::Padded(name, _) => name,
         }
     }
 
@@ -36,6 +38,7 @@ impl BatchColumn {
     pub fn gather(&self, collation: &Collation) -> Result<AddedColumn> {
         match self {
             Self::Rows(name) => collation.concatenated(name),
+            Self::Listed(name) => collation.listed(name),
             Self::Stacked(name, dims) => collation.stacked(name, dims),
             Self::Padded(name, dims) => collation.padded(name, dims),
         }

@@ -72,7 +72,7 @@ impl Measurement {
         let (plugin, settings) = load_provider(&experiment, name::EVALUATOR, catalogue, &mut plugins)?;
         let roles = Arc::new(RoleTable::new(load_families(&experiment, catalogue, &mut plugins)?));
         let device = compute::device::device(&device_name(experiment.run.device))?;
-        let mut data = RunData::prepare(&experiment.data, on_progress)?;
+        let mut data = RunData::prepare(&experiment.data, catalogue, on_progress)?;
         data.facts = crate::models::fit_vocabulary(&experiment, &data)?;
         let seed = experiment.run.seed;
         let (weights, log) = (Arc::new(Weights::new(seed, &device)), PluginLog::default());

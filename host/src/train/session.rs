@@ -73,7 +73,7 @@ impl Session {
             load_provider(&experiment, name::OBJECTIVE, catalogue, &mut plugins)?;
         let roles = Arc::new(RoleTable::new(load_families(&experiment, catalogue, &mut plugins)?));
         let device = compute::device::device(&device_name(experiment.run.device))?;
-        let mut data = RunData::prepare(&experiment.data, on_progress)?;
+        let mut data = RunData::prepare(&experiment.data, catalogue, on_progress)?;
         data.facts = fit_vocabulary(&experiment, &data)?;
         let seed = experiment.run.seed;
         let (weights, log) = (Arc::new(Weights::new(seed, &device)), PluginLog::default());

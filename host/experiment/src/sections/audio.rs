@@ -17,12 +17,12 @@ pub(crate) const INTRO: &str = "Which sounds, as features frame by frame with a 
     read from `files`: WAV, FLAC, Ogg Vorbis and MP3, mixed to one channel and brought to `rate`; folders with all sounds in and below \
     them; tar archives, also gzipped (`fsdd.tar#recordings/*_[0-4].wav` chooses members); `.tsv` and `.jsonl` manifests with `path`, \
     `label`, `text`, `speaker`, `offset` and `duration`. Paths are found as those of `[data.text]`. Units are found by k-means on the \
-    MFCC of the training sounds. The synthetic ones are sequences of hidden units that last a few frames each; a unit is a spectral \
+    MFCC of the training sounds, or come from a model (`unit_model`). The synthetic ones are sequences of hidden units that last a few frames each; a unit is a spectral \
     envelope, and noise lies over it. They are a function of `seed` and the sound's number.";
 /// Keys that hold paths of data.
 const FILES: [&str; 3] = ["files", "valid_files", "test_files"];
 /// Keys that mean nothing without files.
-const OF_FILES: [&str; 22] = [
+const OF_FILES: [&str; 29] = [
     "files",
     "valid_files",
     "test_files",
@@ -42,12 +42,22 @@ const OF_FILES: [&str; 22] = [
     "time_mask_frames",
     "frequency_masks",
     "frequency_mask_bins",
+    "changes",
+    "tempo",
+    "reverberation_seconds",
+    "unit_features",
+    "unit_model",
+    "unit_role",
+    "unit_layer",
     "unit_restarts",
     "unit_iterations",
     "frames_per_unit",
 ];
 /// Keys that mean nothing with files.
 const OF_SYNTHETIC: [&str; 2] = ["samples", "valid_samples"];
+
+/// What a second version of a sound may be.
+const CHANGES: [&str; 4] = ["stretch", "noise", "pitch", "reverberation"];
 
 /// Frames for one unit: what two strided convolutions of a model leave.
 pub const FRAMES_PER_UNIT: usize = 4;
@@ -96,6 +106,12 @@ pub struct DataAudio {
     pub frequency_masks: usize,
     /// Bins of a stripe, at most.
     pub frequency_mask_bins: usize,
+    /// What the second version of each sound may be; empty for no second version.
+    pub changes: Vec<Change>,
+    /// Least and most tempo of a stretched version.
+    pub tempo: Vec<f64>,
+    /// Least and most seconds in which the room of a version fades by 60 dB.
+    pub reverberation_seconds: Vec<f64>,
     /// What units, joined clips and synthetic samples are drawn from.
     pub seed: u64,
     /// Frames of the longest sound; a multiple of `frames_per_unit`.
@@ -106,6 +122,14 @@ pub struct DataAudio {
     pub bins: usize,
     /// Number of different units; 0 for none.
     pub units: usize,
+    /// What k-means sees, where no model says it.
+    pub unit_features: UnitFeatures,
+    /// The run or model folder that units come from; absolute, existing.
+    pub unit_model: Option<PathBuf>,
+    /// The role of the model in that run.
+    pub unit_role: Option<String>,
+    /// The layer whose rows k-means sees; none means the model's end, or the codes that it gives.
+    pub unit_layer: Option<usize>,
     /// Starts of k-means, of which the best is kept.
     pub unit_restarts: usize,
     /// Mini-batches of a start.
@@ -129,6 +153,31 @@ pub enum AudioFeatures {
     /// The log-mel spectrogram.
     #[default]
     LogMel,
+}
+
+/// What k-means sees of a sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitFeatures {
+    /// Cepstral coefficients with their slopes.
+    #[default]
+    Mfcc,
+    /// The frames of a row, as a model gets them.
+    Frames,
+}
+
+/// What a second version of a sound is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Faster or slower at the same pitch.
+    Stretch,
+    /// White noise over it.
+    Noise,
+    /// Higher or lower at the same tempo.
+    Pitch,
+    /// A room around it.
+    Reverberation,
 }
 
 /// What happens with sounds that cannot be read.
@@ -172,6 +221,9 @@ pub(crate) fn schema() -> Schema {
             field("time_mask_frames", Integer, "Frames of a stripe, at most.").or(40).at_least(1.0).at_most(100_000.0),
             field("frequency_masks", Integer, "In training, stripes of bins that are set to the mean.").or(0).at_least(0.0).at_most(1000.0),
             field("frequency_mask_bins", Integer, "Bins of a stripe, at most.").or(15).at_least(1.0).at_most(1024.0),
+            field("changes", Texts, "Give each sound a second version, changed by one of these, drawn anew for each sound and epoch: `stretch` (by `tempo`), `noise` (by `noise_decibels`), `pitch` (by `pitch_semitones`), `reverberation`. Its columns are `audio.changed_features`, `audio.changed_rows` and, where units can be told of it, `audio.changed_units`. The sound itself stays as it is then. Held-out sounds are changed as well, always in the same way.").or(none()),
+            field("tempo", Floats, "Least and most tempo of a stretched version.").or(serde_json::json!([0.8, 1.2])).at_least(0.25).at_most(4.0),
+            field("reverberation_seconds", Floats, "Least and most seconds in which the sound in a room fades by 60 dB.").or(serde_json::json!([0.2, 0.6])).at_least(0.01).at_most(10.0),
             field("seed", Integer, "What synthetic samples, joined clips and units are drawn from; apart from the run's seed, so that runs are compared on the same data.").or(0).at_least(0.0),
             field("frames", Integer, "Frames of a sound, a multiple of `frames_per_unit`; longer files are cut into pieces.")
                 .or(400)
@@ -180,6 +232,12 @@ pub(crate) fn schema() -> Schema {
             field("frames_per_unit", Integer, "Frames that share a unit and a row of the layout: what a model's strides leave.").or(FRAMES_PER_UNIT).at_least(1.0).at_most(100_000.0),
             field("bins", Integer, "Features of a frame.").or(80).at_least(1.0).at_most(1024.0),
             field("units", Integer, "Number of different units; 0, with files, for none.").or(64).at_least(0.0).at_most(65536.0),
+            field("unit_features", Text, "What k-means sees: `mfcc`, 39 cepstral numbers, or `frames`, the frames of a row beside each other as a model gets them.")
+                .or("mfcc")
+                .one_of(&["mfcc", "frames"]),
+            field("unit_model", Text, "A run or model folder: units are k-means of what its model makes of the sounds (`unit_layer`), or the codes that it gives. It must hear the sounds as they are here: the same rate, features and frames of a row.").optional(),
+            field("unit_role", Text, "The role of that model, where the run has several.").optional(),
+            field("unit_layer", Integer, "The layer that k-means sees: 0 the embeddings, k the output of block k. Left out: the codes that the model gives, or else its end.").optional().at_least(0.0).at_most(1024.0),
             field("unit_restarts", Integer, "Starts of k-means, of which the best is kept.").or(20).at_least(1.0).at_most(1000.0),
             field("unit_iterations", Integer, "Mini-batches of 10,000 frames of a start.").or(100).at_least(1.0).at_most(100_000.0),
             field("samples", Integer, "Synthetic sounds to learn from.").or(10_000).at_least(1.0).at_most(4e9),
@@ -191,6 +249,16 @@ pub(crate) fn schema() -> Schema {
 
 /// Resolves the paths and checks what one field alone cannot show.
 pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataAudio, Checked), Error> {
+    let written = checked.values["changes"].as_array().cloned().unwrap_or_default();
+    if let Some(odd) = written.iter().find(|change| !CHANGES.iter().any(|known| *change == known)) {
+        return Err(Error::Range {
+            what: in_words(HEADER),
+            name: "changes".into(),
+            value: odd.to_string(),
+            allowed: format!("`{}`", CHANGES.join("`, `")),
+            place: checked.source("changes").into(),
+        });
+    }
     let audio: DataAudio = checked.typed();
     let range = |name: &str, allowed: String| {
         let value = checked.values[name].to_string();
@@ -235,11 +303,30 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataAudio
         ("join", audio.join.iter().map(|clips| *clips as f64).collect()),
         ("silence_milliseconds", audio.silence_milliseconds.clone()),
         ("noise_decibels", audio.noise_decibels.clone()),
+        ("tempo", audio.tempo.clone()),
+        ("reverberation_seconds", audio.reverberation_seconds.clone()),
     ] {
-        let empty = bounds.is_empty() && name != "silence_milliseconds";
+        let empty = bounds.is_empty() && matches!(name, "join" | "noise_decibels");
         if !empty && (bounds.len() != 2 || bounds[1] < bounds[0]) {
             return range(name, "two numbers, the least and the most".into());
         }
+    }
+    let needs = |change, name: &str, missing: bool, remedy: &str| {
+        if !audio.changes.contains(&change) || !missing {
+            return Ok(());
+        }
+        let place = checked.source("changes").into();
+        Err(Error::Missing { what: in_words(HEADER), name: name.into(), remedy: remedy.into(), place })
+    };
+    needs(Change::Noise, "noise_decibels", audio.noise_decibels.is_empty(), "say how far below the sound: `[5, 15]`")?;
+    needs(Change::Pitch, "pitch_semitones", audio.pitch_semitones == 0.0, "say how far up or down: `4`")?;
+    if audio.unit_model.is_none() && (audio.unit_role.is_some() || audio.unit_layer.is_some()) {
+        let name = if audio.unit_role.is_some() { "unit_role" } else { "unit_layer" };
+        return range(name, "only with `unit_model`: name the run that units come from, or leave it out".into());
+    }
+    if let Some(written) = checked.text("unit_model").map(str::to_owned) {
+        let found = places.find(&written, &checked.source("unit_model"))?;
+        checked.values.insert("unit_model".into(), Json::from(found.to_string_lossy()));
     }
     for key in FILES {
         let source = checked.source(key);

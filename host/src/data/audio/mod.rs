@@ -3,23 +3,28 @@
 mod clips;
 mod extractor;
 mod samples;
+mod told;
 mod units;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use experiment::DataAudio;
+use experiment::{AudioFeatures, DataAudio};
 use modality_audio::{Clip, Joined, StringSettings, strings};
 use philox::Key;
+use serde_json::{Value as Json, json};
 
 pub use clips::{ClipSettings, Clips, Skipped};
 use extractor::Extractor;
 pub use samples::AudioSamples;
-use samples::{FIRST_TEST, FIRST_VALID, Labels};
+use samples::{FIRST_TEST, FIRST_VALID, Labels, UnitsOf};
+use told::Teller;
 use units::Units;
 
 use super::prepare::OnProgress;
 use crate::error::{Error, Result};
+use crate::loader::Catalogue;
 
 /// Prepared sounds of a run.
 pub struct AudioData {
@@ -31,16 +36,45 @@ pub struct AudioData {
     pub test: Option<Arc<AudioSamples>>,
     /// The classes, sorted; empty without labels.
     pub labels: Vec<String>,
+    /// The number of different units, a blank included; 0 for none.
+    pub units: usize,
+    /// The unit that stands for nothing, where there is one.
+    pub blank: Option<usize>,
     /// A hash of all files and of what is made of them.
     pub fingerprint: String,
+}
+
+/// What a model must know of the sounds of a section to hear others as these.
+pub(super) fn heard_facts(data: &DataAudio) -> Json {
+    let DataAudio { frames, bins, frames_per_unit, rate, features, normalise, .. } = *data;
+    let features = match features {
+        AudioFeatures::Waveform => "waveform",
+        AudioFeatures::Fbank => "fbank",
+        AudioFeatures::LogMel => "log_mel",
+    };
+    let mut facts = json!({
+        "frames": frames,
+        "bins": bins,
+        "frames_per_unit": frames_per_unit,
+        "rate": rate,
+        "features": features,
+        "normalise": normalise,
+    });
+    if data.features != AudioFeatures::Waveform {
+        facts["hop_milliseconds"] = json!(data.hop_milliseconds);
+        facts["window_milliseconds"] = json!(data.window_milliseconds);
+    }
+    facts
 }
 
 /// Reads the sounds of `[data.audio]`, each once and whole, so that what is damaged shows before the first step.
 ///
 /// # Errors
 /// Files that are missing, damaged (unless they are to be skipped) or not labelled as the training files are; settings that
-/// features cannot be made with; fewer frames than units.
-pub fn prepare_audio(data: &DataAudio, on_progress: OnProgress<'_>) -> Result<AudioData> {
+/// features cannot be made with; fewer frames than units; a model for units that cannot be opened or hears other sounds.
+pub fn prepare_audio(data: &DataAudio, catalogue: &Catalogue, on_progress: OnProgress<'_>) -> Result<AudioData> {
+    let model = data.unit_model.as_ref().filter(|_| data.units > 0);
+    let teller = model.map(|place| Teller::open(place, data, &heard_facts(data), catalogue)).transpose()?;
     let extractor = Arc::new(Extractor::new(data)?);
     let settings = ClipSettings { least: extractor.least(data), ..ClipSettings::of(data)? };
     let mut read = |files: &[PathBuf]| -> Result<Option<Clips>> {
@@ -60,6 +94,9 @@ pub fn prepare_audio(data: &DataAudio, on_progress: OnProgress<'_>) -> Result<Au
     for clips in [Some(&train), valid.as_ref(), test.as_ref()] {
         hasher.update(clips.map_or("-", Clips::hash).as_bytes());
     }
+    if let Some(teller) = &teller {
+        hasher.update(teller.hash.as_bytes());
+    }
     let fingerprint = hasher.finalize().to_hex().to_string();
 
     let part = |clips: Clips, first: u64| -> Result<AudioSamples> {
@@ -69,17 +106,26 @@ pub fn prepare_audio(data: &DataAudio, on_progress: OnProgress<'_>) -> Result<Au
     let mut train = part(train, 0)?;
     let mut valid = valid.map(|clips| part(clips, FIRST_VALID)).transpose()?;
     let mut test = test.map(|clips| part(clips, FIRST_TEST)).transpose()?;
-    if data.units > 0 {
-        let units = Arc::new(Units::of(&train, data, on_progress)?);
-        for samples in [Some(&mut train), valid.as_mut(), test.as_mut()].into_iter().flatten() {
-            samples.set_units(Arc::clone(&units));
+    let mut parts: Vec<&mut AudioSamples> =
+        [Some(&mut train), valid.as_mut(), test.as_mut()].into_iter().flatten().collect();
+    if let Some(teller) = &teller {
+        let heard: Vec<&AudioSamples> = parts.iter().map(|part| &**part).collect();
+        let told = teller.tell(&heard, data, on_progress)?;
+        for (number, (samples, (clean, changed))) in parts.iter_mut().zip(told).enumerate() {
+            // Second versions of sounds to learn from are others in each epoch.
+            samples.set_units(UnitsOf::Tables(clean, changed.filter(|_| number > 0)));
         }
+    } else if data.units > 0 {
+        let units = Arc::new(Units::of(parts[0], data, &extractor, on_progress)?);
+        parts.iter_mut().for_each(|samples| samples.set_units(UnitsOf::Waves(Arc::clone(&units))));
     }
     Ok(AudioData {
         train: Arc::new(train),
         valid: valid.map(Arc::new),
         test: test.map(Arc::new),
         labels: labels.names.clone(),
+        units: teller.as_ref().map_or(data.units, |teller| teller.units),
+        blank: teller.as_ref().and_then(|teller| teller.blank),
         fingerprint,
     })
 }

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use experiment::DataAudio;
-use modality_audio::augment::{MaskSettings, add_noise, mask_features, pitch_shifted};
-use modality_audio::{Joined, Joint};
+use modality_audio::augment::{MaskSettings, mask_features};
+use modality_audio::{Features, Joined, Joint};
 use philox::Key;
 
 use super::clips::Clips;
 use super::extractor::Extractor;
+use super::told::Table;
 use super::units::Units;
+use super::versions::{augmented, changed};
 use crate::boundary::ColumnData;
 use crate::data::source::{BatchColumn, Source};
 use crate::error::{Error, Result};
@@ -66,9 +68,20 @@ struct Piece {
     rows: usize,
 }
 
+/// Where units come from.
+#[derive(Clone)]
+pub(super) enum UnitsOf {
+    /// The wave itself.
+    Waves(Arc<Units>),
+    /// A model that has heard every sample and, where it is always the same, its second version.
+    Tables(Table, Option<Table>),
+}
+
 /// Samples by number: `audio.features` f32 `[rows · frames_per_unit, bins]` and, where there are such, `audio.units` u32 and
 /// `audio.row_labels` i64 (−100 in silence) and `audio.row_places` f32 (the share of the clip that has passed, from 0 to below 1; −1
-/// in silence) for each row, `audio.label` u32 of a clip, `audio.labels` u32 of all its clips in order, `audio.text` in UTF-8.
+/// in silence) for each row, `audio.label` u32 of a clip, `audio.labels` u32 of all its clips in order, `audio.text` in UTF-8. With
+/// `changes` a second version too: `audio.changed_features`, `audio.changed_rows` u32 and, where its units are known,
+/// `audio.changed_units`.
 pub struct AudioSamples {
     settings: DataAudio,
     clips: Clips,
@@ -76,7 +89,7 @@ pub struct AudioSamples {
     pieces: Vec<Piece>,
     first: u64,
     extractor: Arc<Extractor>,
-    units: Option<Arc<Units>>,
+    units: Option<UnitsOf>,
     /// The label of each clip.
     labels: Vec<Option<u32>>,
 }
@@ -106,7 +119,7 @@ impl AudioSamples {
         Ok(Self { settings: settings.clone(), clips, sounds, pieces, first, extractor, units: None, labels })
     }
 
-    pub(super) fn set_units(&mut self, units: Arc<Units>) {
+    pub(super) fn set_units(&mut self, units: UnitsOf) {
         self.units = Some(units);
     }
 
@@ -128,9 +141,29 @@ impl AudioSamples {
         self.pieces.iter().map(|piece| piece.rows).sum()
     }
 
-    /// What the pieces depend on beside the files.
-    pub(super) fn pieces_in_words(&self) -> String {
-        format!("{} {} {}", self.count(), self.rows(), self.pieces.iter().map(|piece| piece.samples).sum::<usize>())
+    /// Everything that waves, features and rows depend on, in words that change when it does.
+    pub(super) fn sounds_in_words(&self) -> String {
+        let DataAudio { rate, features, window_milliseconds, hop_milliseconds, normalise, bins, .. } = &self.settings;
+        let DataAudio { frames, frames_per_unit, join, silence_milliseconds, seed, .. } = &self.settings;
+        format!(
+            "{} {rate} {features:?} {window_milliseconds} {hop_milliseconds} {normalise} {bins} {frames} {frames_per_unit} {join:?} \
+             {silence_milliseconds:?} {seed} {} {} {}",
+            self.clips.hash(),
+            self.first,
+            self.count(),
+            self.rows()
+        )
+    }
+
+    /// Everything that second versions depend on beside.
+    pub(super) fn changes_in_words(&self) -> String {
+        let DataAudio { changes, tempo, noise_decibels, pitch_semitones, reverberation_seconds, .. } = &self.settings;
+        format!("{changes:?} {tempo:?} {noise_decibels:?} {pitch_semitones} {reverberation_seconds:?}")
+    }
+
+    /// Numbers of a frame.
+    pub(super) fn bins(&self) -> usize {
+        self.settings.bins
     }
 
     /// The wave of a sample.
@@ -147,17 +180,36 @@ impl AudioSamples {
         Ok(wave)
     }
 
-    /// The wave as training hears it.
-    fn changed(&self, mut wave: Vec<f32>, key: Key) -> Result<Vec<f32>> {
-        let semitones = self.settings.pitch_semitones;
-        if semitones > 0.0 {
-            wave = pitch_shifted(&wave, (2.0 * key.stream("pitch").uniform(0) - 1.0) * semitones)?;
-        }
-        if let [least, most] = *self.settings.noise_decibels {
-            let key = key.stream("noise");
-            add_noise(&mut wave, least + (most - least) * key.uniform(0), key.stream("wave"));
-        }
-        Ok(wave)
+    /// The second version of a wave in measuring, always the same.
+    fn measured_change(&self, sample: usize) -> Key {
+        Key::root(self.settings.seed).stream("changes").at(self.id(sample))
+    }
+
+    /// Features of so many whole rows.
+    fn features(&self, wave: Vec<f32>, rows: usize) -> Features {
+        let features = self.extractor.apply(wave).first(rows * self.settings.frames_per_unit);
+        if self.settings.normalise { features.normalised() } else { features }
+    }
+
+    /// Features of a second version, which may be longer or shorter, and its rows.
+    fn features_of_any(&self, mut wave: Vec<f32>) -> (Features, usize) {
+        // What became shorter than a row is followed by silence.
+        wave.resize(wave.len().max(self.extractor.least(&self.settings)), 0.0);
+        let rows = self.extractor.frames(wave.len()) / self.settings.frames_per_unit;
+        (self.features(wave, rows), rows)
+    }
+
+    /// What a model hears of a sample in measuring, `[rows · frames_per_unit, bins]`, and its rows: of itself or its second version.
+    pub(super) fn heard(&self, sample: usize, second: bool) -> Result<(Vec<f32>, usize)> {
+        let (wave, rows) = (self.wave(sample)?, self.pieces[sample].rows);
+        let second = if second { changed(&wave, &self.settings, self.measured_change(sample))? } else { None };
+        Ok(match second {
+            Some(second) => {
+                let (features, rows) = self.features_of_any(second);
+                (features.values, rows)
+            }
+            None => (self.features(wave, rows).values, rows),
+        })
     }
 
     fn masks(&self) -> MaskSettings {
@@ -216,8 +268,10 @@ impl Source for AudioSamples {
         let mut columns = BTreeMap::new();
         let mut add = |name: &str, column: ColumnData| columns.insert(format!("audio.{name}"), column);
         // Of the sound as it is: what was added in training is not to be predicted.
-        if let Some(units) = &self.units {
-            add("units", ColumnData::U32(units.at(&wave, middles()).into()));
+        match &self.units {
+            Some(UnitsOf::Waves(units)) => _ = add("units", ColumnData::U32(units.at(&wave, middles())?.into())),
+            Some(UnitsOf::Tables(units, _)) => _ = add("units", ColumnData::U32(units[sample].as_slice().into())),
+            None => {}
         }
         if self.is_labelled() {
             let label = |clip: usize| self.labels[clip].unwrap_or_default();
@@ -237,14 +291,29 @@ impl Source for AudioSamples {
         if let Some(text) = clip.and_then(|item| item.text.as_ref()).filter(|_| self.is_single()) {
             add("text", ColumnData::U8(text.as_bytes().into()));
         }
+        let key = augment.unwrap_or_else(|| self.measured_change(sample));
+        if let Some(second) = changed(&wave, &self.settings, key)? {
+            let middles = |rows: usize| (0..rows).map(|row| self.extractor.middle(row * stride));
+            let whole = second.clone();
+            let (features, rows) = self.features_of_any(second);
+            match &self.units {
+                Some(UnitsOf::Waves(units)) => {
+                    add("changed_units", ColumnData::U32(units.at(&whole, middles(rows))?.into()));
+                }
+                Some(UnitsOf::Tables(_, Some(units))) => {
+                    add("changed_units", ColumnData::U32(units[sample].as_slice().into()));
+                }
+                _ => {}
+            }
+            add("changed_features", ColumnData::F32(features.values.into()));
+            add("changed_rows", ColumnData::U32(Arc::from([rows as u32])));
+        }
+        let augment = augment.filter(|_| self.settings.changes.is_empty());
         let wave = match augment {
-            Some(key) => self.changed(wave, key)?,
+            Some(key) => augmented(wave, &self.settings, key)?,
             None => wave,
         };
-        let mut features = self.extractor.apply(wave).first(piece.rows * stride);
-        if self.settings.normalise {
-            features = features.normalised();
-        }
+        let mut features = self.features(wave, piece.rows);
         if let Some(key) = augment {
             mask_features(&mut features, &self.masks(), key.stream("masks"));
         }
@@ -257,6 +326,12 @@ impl Source for AudioSamples {
         columns.extend(self.units.is_some().then_some(BatchColumn::Rows("audio.units")));
         if self.is_labelled() {
             columns.extend(["audio.row_labels", "audio.row_places"].map(BatchColumn::Rows));
+        }
+        if !self.settings.changes.is_empty() {
+            columns.push(BatchColumn::Padded("audio.changed_features", vec![self.settings.bins]));
+            columns.push(BatchColumn::Stacked("audio.changed_rows", Vec::new()));
+            let known = !matches!(self.units, None | Some(UnitsOf::Tables(_, None)));
+            columns.extend(known.then_some(BatchColumn::Listed("audio.changed_units")));
         }
         let single = self.is_labelled() && self.is_single();
         columns.extend(single.then_some(BatchColumn::Stacked("audio.label", Vec::new())));

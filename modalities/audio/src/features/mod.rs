@@ -28,6 +28,17 @@ impl Features {
         Self { values, bins }
     }
 
+    /// Rows of `bins` numbers each.
+    ///
+    /// # Errors
+    /// When they are no whole number of rows.
+    pub fn of_rows(values: Vec<f32>, bins: usize) -> Result<Self> {
+        if bins == 0 || !values.len().is_multiple_of(bins) {
+            return Err(Error::setting("bins", bins, format!("a divisor of the {} numbers", values.len())));
+        }
+        Ok(Self { values, bins })
+    }
+
     /// A wave as it is: one sample in each frame.
     #[must_use]
     pub fn of_wave(samples: Vec<f32>) -> Self {
