@@ -163,7 +163,7 @@ pub use sequences::{SequenceBatch, Sequences};
 pub use serde_json::{Value as Json, json};
 pub use settings::Settings;
 pub use state::State;
-pub use tensor::{Activation, AsTensor, AttentionCall, Conv, CrossEntropy, Pool, Tensor, check};
+pub use tensor::{Activation, AsTensor, AttentionCall, Conv, CrossEntropy, Ctc, Pool, Tensor, check};
 pub use vocabulary::Vocabulary;
 pub use weight::{Buffer, Init, Weight, WeightOptions};
 

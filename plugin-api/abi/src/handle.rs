@@ -186,6 +186,8 @@ pub mod attribute {
         41 MAPS "maps";
         42 FEATURES "features";
         43 DIMENSIONS "dimensions";
+        44 BLANK "blank";
+        45 SKIP "skip";
     }
 }
 

@@ -196,4 +196,5 @@ operations! {
     285 MASK_DENSE "mask_dense" 1 "(visible: bool [b or 1, h or 1, tq, tk]) -> mask";
     286 MASK_BIAS "mask_bias" 1 "(bias [b or 1, h or 1, tq, tk]) -> mask";
     287 MASK_ALIBI "mask_alibi" 1 "(; count = heads) -> mask";
+    288 CTC "ctc" 1 "(logits [n, v], layout, labels [m], label_layout; blank, skip) -> [b]; skip: 0 for a segment with too few rows";
 }

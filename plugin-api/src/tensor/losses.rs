@@ -5,6 +5,7 @@ use std::panic::Location;
 use lacuna_abi::{attribute as key, op};
 
 use super::{AsTensor, Tensor, binary, integer, unary};
+use crate::layout::Layout;
 use crate::raw::{Attr, HostObject, one};
 use crate::weight::Weight;
 
@@ -31,7 +32,31 @@ impl CrossEntropy {
     }
 }
 
+/// How the CTC loss reads transcripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ctc {
+    /// The class that says nothing.
+    pub blank: usize,
+    /// Gives 0 and no gradient, rather than an error, for a segment that has fewer rows than its transcript needs: one for each
+    /// label, and one between equal labels.
+    pub skip_too_short: bool,
+}
+
 impl Tensor {
+    /// Of logits `[n, v]` of the rows of `layout`: −ln of the probability of each segment's transcript over all ways to stretch it,
+    /// `[b]`. `labels` `[m]` (`u32` or `i64`, never the blank) are the transcripts one after the other, `label_layout` says where
+    /// each begins; it may be empty. Graves et al. 2006, "Connectionist Temporal Classification", section 4.
+    #[track_caller]
+    #[must_use]
+    pub fn ctc(&self, layout: &Layout, labels: impl AsTensor, label_layout: &Layout, options: Ctc) -> Self {
+        let inputs = [self.object(), layout.object(), labels.object(), label_layout.object()].map(Some);
+        let attributes = [
+            Attr::Integer(key::BLANK, integer(options.blank)),
+            Attr::Integer(key::SKIP, i64::from(options.skip_too_short)),
+        ];
+        Self::from_object(one(op::CTC, &inputs, &attributes, Location::caller()))
+    }
+
     /// Of logits `[n, v]` with targets `[n]` (`u32` or `i64`, −100 ignored): −ln softmax at the target, `[n]`, 0 where
     /// ignored.
     #[track_caller]

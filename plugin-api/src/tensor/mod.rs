@@ -23,7 +23,7 @@ use std::panic::Location;
 
 use lacuna_abi::{attribute as key, op};
 
-pub use losses::CrossEntropy;
+pub use losses::{CrossEntropy, Ctc};
 pub use network::{Activation, AttentionCall};
 pub use spatial::{Conv, Pool};
 

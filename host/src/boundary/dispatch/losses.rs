@@ -1,7 +1,8 @@
 //! Losses, one value for each row or element unless said otherwise.
 
+use compute::nn_ops::TooShort;
 use compute::{Tensor, nn_ops, ops};
-use lacuna_abi::attribute::{CHUNK, DELTA, IGNORE, SMOOTHING, SYMMETRIC, TEMPERATURE};
+use lacuna_abi::attribute::{BLANK, CHUNK, DELTA, IGNORE, SKIP, SMOOTHING, SYMMETRIC, TEMPERATURE};
 use lacuna_abi::op;
 
 use super::arguments::Arguments;
@@ -47,4 +48,9 @@ pub(super) const TABLE: &[Operator] = &[
         one(ops::info_nce(&a.tensor(0)?, &a.tensor(1)?, temperature, a.attributes.flag(SYMMETRIC)?)?)
     }),
     binary!(COSINE_SIMILARITY, ops::cosine_similarity),
+    operator(op::CTC, (4, 4), &[BLANK, SKIP], |a| {
+        let too_short = if a.attributes.flag(SKIP)? { TooShort::Skip } else { TooShort::Refuse };
+        let (layout, label_layout, blank) = (a.layout(1)?, a.layout(3)?, a.attributes.size(BLANK)?);
+        one(nn_ops::ctc(&a.tensor(0)?, layout, &a.tensor(2)?, label_layout, blank, too_short)?)
+    }),
 ];

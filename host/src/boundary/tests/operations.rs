@@ -63,6 +63,32 @@ fn gated_sigmoid_is_sigmoid_times_value() {
 }
 
 #[test]
+fn ctc_counts_the_ways_of_each_segment() {
+    in_call(step(), |_| {
+        // Over a blank, a and b, all equally likely: 5 of 27 ways of three rows say "ab", one of 9 of two rows says "aa".
+        let whole = |numbers: &[f32]| {
+            let floats = f32s(numbers, &[numbers.len()]);
+            let cast = op(number::CAST, &[floats], &[Attribute::integer(attribute::DTYPE, i64::from(dtype::U32))]);
+            release([floats]);
+            cast
+        };
+        let (logits, labels) = (full(&[5, 3], 0.0), whole(&[1.0, 2.0, 1.0, 1.0]));
+        let (rows, transcripts) = (whole(&[3.0, 2.0]), whole(&[2.0, 2.0]));
+        let layout = op(number::LAYOUT_NEW, &[rows], &[]);
+        let label_layout = op(number::LAYOUT_NEW, &[transcripts], &[]);
+        let inputs = [logits, layout, labels, label_layout];
+        let blank = Attribute::integer(attribute::BLANK, 0);
+        release([op(number::CTC, &inputs, &[blank])]);
+        let error = check().unwrap();
+        assert!(error.text.contains("segment 1 has 2 rows"), "{error}");
+        let loss = op(number::CTC, &inputs, &[blank, Attribute::integer(attribute::SKIP, 1)]);
+        let found = read(loss, 2);
+        assert!((found[0] + (5.0_f64 / 27.0).ln()).abs() < 1e-6 && found[1] == 0.0, "{found:?}");
+        release([logits, labels, rows, transcripts, layout, label_layout, loss]);
+    });
+}
+
+#[test]
 fn weights_are_resolved_and_get_gradients() {
     let weights = Weights::new(0, &Device::Cpu);
     let weight = weights.create("w", &[2], Init::Constant(3.0), WeightOptions::default()).unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod attention;
+mod ctc;
 
 use candle_core::DType as Kind;
 use philox::Key;
