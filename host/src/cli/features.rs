@@ -1,4 +1,4 @@
-//! `lacuna features MODEL`: what a model makes of texts, token ids or pictures, into a file.
+//! `lacuna features MODEL`: what a model makes of texts, token ids, pictures or sounds, into a file.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::{Common, Outcome, print_json};
 use crate::error::Result;
-use crate::features::{FeatureOptions, Features, Pixels, check_output, features, picture_features, read_lines};
+use crate::features::{
+    FeatureOptions, Features, Pixels, Sounds, check_output, features, picture_features, read_lines, sound_features,
+};
 use crate::models::{Opened, Pick};
 use crate::progress::Progress;
 
@@ -17,7 +19,8 @@ pub(crate) struct FeaturesArguments {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// A text in each line; or, as `.jsonl`, {"input_ids": [...], "attention_mask": [...]}, of an encoder–decoder also
-    /// "decoder_input_ids". Of a model of pictures a safetensors file with `pixels`, f32 [b, channels, height, width].
+    /// "decoder_input_ids". Of a model of pictures a safetensors file with `pixels`, f32 [b, channels, height, width]; of a model
+    /// of sounds with `waveform`, f32 [b, samples], or `features`, f32 [b, frames, bins].
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// The safetensors file to make.
@@ -65,6 +68,16 @@ pub(super) fn run(common: &Common, arguments: &FeaturesArguments) -> Result<Outc
         let written = picture_features(&opened, &pixels, output, batch, heads, &mut on_progress)?;
         progress.finish();
         return tell(common, arguments, &written, pixels.pictures());
+    }
+    if let Some(size) = opened.stored.sounds() {
+        let sounds = Sounds::read(&arguments.input, size)?;
+        let batch = arguments.batch as usize;
+        let mut progress = Progress::steps(sounds.sounds().div_ceil(batch) as u64, 0);
+        let mut on_progress = |done, total| progress.at(done, total, "batches");
+        let (output, heads) = (&arguments.output, !arguments.no_logits);
+        let written = sound_features(&opened, &sounds, output, batch, heads, &mut on_progress)?;
+        progress.finish();
+        return tell(common, arguments, &written, sounds.sounds());
     }
     let cut = arguments.max_length.map(|length| length as usize);
     let rows = read_lines(&arguments.input, &|| opened.tokenizer(), opened.vocabulary()?.size, cut)?;

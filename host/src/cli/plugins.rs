@@ -44,6 +44,9 @@ enum Command {
         /// The family that fills the roles an objective or evaluator asks for.
         #[arg(long, value_name = "FAMILY", default_value = "transformer")]
         model: String,
+        /// The family that fills the roles which a model made of models asks for; `inner.width=8` is a setting of it.
+        #[arg(long, value_name = "FAMILY")]
+        inner: Option<String>,
     },
 }
 
@@ -73,8 +76,9 @@ pub(super) fn run(common: &Common, arguments: &PluginsArguments) -> Result<Outco
         Command::List => list(common),
         Command::Info { name, markdown } => info(common, name, *markdown),
         Command::New(new) => write_new(common, new),
-        Command::Check { name, overrides, model } => {
-            let options = conformance::Options { family: model.clone(), overrides: overrides.clone() };
+        Command::Check { name, overrides, model, inner } => {
+            let options =
+                conformance::Options { family: model.clone(), inner: inner.clone(), overrides: overrides.clone() };
             let report = conformance::check(&common.catalogue(), name, &options)?;
             if common.json {
                 print_json(&report.to_json());

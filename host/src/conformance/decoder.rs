@@ -47,7 +47,8 @@ impl Made {
         let (of_decoder, others): (Vec<String>, Vec<String>) =
             options.overrides.iter().cloned().partition(|text| text.starts_with("decoder."));
         let others = others.into_iter().filter(|text| text.starts_with("model.")).collect();
-        let family_settings = world::settings(None, &family, &Options { overrides: others, ..options.clone() })?;
+        let family_settings =
+            world::settings(catalogue, None, &family, &Options { overrides: others, ..options.clone() })?;
         let given = experiment::Table::of_arguments("decoder", &of_decoder)?;
         let settings = schema(found, name::DECODER).check(&format!("decoder `{}`", found.manifest.name), &given)?;
         let context = world::context(Plugin::open(&family.path, &family.manifest)?, &family_settings);

@@ -65,21 +65,23 @@ impl World {
     fn new(catalogue: &Catalogue, found: &Found, chosen: &Options) -> Result<Self> {
         let family = catalogue.find(&chosen.family)?;
         let open = !chosen.overrides.iter().any(|text| text.starts_with("model.causal="));
-        match Self::with(found, &family, chosen) {
+        match Self::with(catalogue, found, &family, chosen) {
             // An evaluator of what follows refuses models that see it.
             Err(error)
                 if open && schema(&family, name::MODEL).field("causal").is_some() && !error.frames.is_empty() =>
             {
                 let mut causal = chosen.clone();
                 causal.overrides.push("model.causal=true".into());
-                Self::with(found, &family, &causal).map(|world| Self { causal: true, ..world }).map_err(|_| error)
+                Self::with(catalogue, found, &family, &causal)
+                    .map(|world| Self { causal: true, ..world })
+                    .map_err(|_| error)
             }
             made => made,
         }
     }
 
-    fn with(found: &Found, family: &Found, chosen: &Options) -> Result<Self> {
-        let settings = world::settings(Some((found, name::EVALUATOR)), family, chosen)?;
+    fn with(catalogue: &Catalogue, found: &Found, family: &Found, chosen: &Options) -> Result<Self> {
+        let settings = world::settings(catalogue, Some((found, name::EVALUATOR)), family, chosen)?;
         let context = world::context(Plugin::open(&family.path, &family.manifest)?, &settings);
         let plugin = Plugin::open(&found.path, &found.manifest)?;
         let evaluator = EvaluatorInstance::create(&plugin, "objective", &context, &settings.objective)?;

@@ -17,7 +17,7 @@ use crate::boundary::{
     batch_object,
 };
 use crate::error::{Error, Result};
-use crate::loader::{Found, Plugin};
+use crate::loader::{Catalogue, Found, Plugin};
 
 const SUBJECT: &str = "model";
 /// All layers.
@@ -31,8 +31,8 @@ struct Built {
     scope: Scope,
 }
 
-pub(super) fn check(found: &Found, options: &Options, report: &mut Report) -> Result<()> {
-    let settings = world::settings(None, found, options)?;
+pub(super) fn check(catalogue: &Catalogue, found: &Found, options: &Options, report: &mut Report) -> Result<()> {
+    let settings = world::settings(catalogue, None, found, options)?;
     let plugin = Plugin::open(&found.path, &found.manifest)?;
     let threads_before = training::warm_thread_count();
     let built = match Built::new(plugin, &settings) {

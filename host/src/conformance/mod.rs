@@ -37,13 +37,15 @@ pub use report::{Finding, Report, Verdict};
 pub struct Options {
     /// The family that fills the roles an objective or evaluator asks for.
     pub family: String,
+    /// The family that fills the roles which a model made of models asks for; `inner.width=8` is a setting of it.
+    pub inner: Option<String>,
     /// Settings that replace defaults: `objective.mask_rate=0.5`, `model.width=8`.
     pub overrides: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { family: "transformer".into(), overrides: Vec::new() }
+        Self { family: "transformer".into(), inner: None, overrides: Vec::new() }
     }
 }
 
@@ -62,7 +64,7 @@ pub fn check(catalogue: &Catalogue, name: &str, options: &Options) -> Result<Rep
         evaluator::check(catalogue, &found, options, &mut report)?;
     }
     if provides(&found, name::MODEL) {
-        family::check(&found, options, &mut report)?;
+        family::check(catalogue, &found, options, &mut report)?;
     }
     if provides(&found, name::DECODER) {
         decoder::check(catalogue, &found, options, &mut report)?;
@@ -116,7 +118,15 @@ fn assert_report(name: &str, options: Options) {
 /// # Panics
 /// As [`assert_conforms`].
 pub fn assert_conforms_in(name: &str, family: &str, overrides: &[&str]) {
-    assert_report(name, Options { family: family.into(), overrides: owned(overrides) });
+    assert_report(name, Options { family: family.into(), inner: None, overrides: owned(overrides) });
+}
+
+/// As [`assert_conforms_in`], of a family that is made of models: `inner` fills the roles that it asks for.
+///
+/// # Panics
+/// As [`assert_conforms`].
+pub fn assert_conforms_around(name: &str, family: &str, inner: &str, overrides: &[&str]) {
+    assert_report(name, Options { family: family.into(), inner: Some(inner.into()), overrides: owned(overrides) });
 }
 
 /// The plugins in the folder of the test program (`target/release/deps`, where cargo puts them for tests), then in the one

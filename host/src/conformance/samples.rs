@@ -110,6 +110,10 @@ impl Text {
                 ("image.pixels".to_owned(), ColumnData::F32(self.pixels().into())),
                 ("audio.features".to_owned(), ColumnData::F32(self.features().into())),
                 ("audio.units".to_owned(), ColumnData::U32(self.units().into())),
+                // Its second version: faster by a row, and a little louder.
+                ("audio.changed_features".to_owned(), ColumnData::F32(self.changed().into())),
+                ("audio.changed_rows".to_owned(), ColumnData::U32(Arc::from([self.labels() as u32 - 1]))),
+                ("audio.changed_units".to_owned(), ColumnData::U32(self.units()[1..].into())),
                 (
                     "audio.row_labels".to_owned(),
                     ColumnData::I64((0..self.labels()).map(|row| self.spoken(row).0).collect()),
@@ -145,6 +149,12 @@ impl Text {
     fn units(&self) -> Vec<u32> {
         let key = Key::root(0).stream("units").at(self.id);
         (0..self.labels() as u64).map(|label| key.below(label / 2, UNITS) as u32).collect()
+    }
+
+    fn changed(&self) -> Vec<f32> {
+        let ([_, bins], features) = (SOUND, self.features());
+        let row = features.len() / self.labels() / bins * bins;
+        features[row..].iter().map(|value| 1.1 * value).collect()
     }
 
     /// The class that is spoken in a row of its sound, and the share of it that has passed: two clips with a row of silence

@@ -28,6 +28,8 @@ const TINY: [(&str, i64); 4] = [("width", 16), ("num_layers", 2), ("num_heads", 
 pub(super) struct Settings {
     pub(super) objective: String,
     pub(super) family: String,
+    /// The family of models inside models, with its settings.
+    inner: Option<(&'static Plugin, String)>,
 }
 
 /// What a plugin may be checked as, by the first word of overrides that are for it.
@@ -36,7 +38,12 @@ const SUBJECTS: [(&str, &str); 3] =
 
 /// Reads the overrides as an experiment's would be: same types, same ranges, same suggestions. `subject` is the plugin that is
 /// checked as the objective or evaluator of an interface; of one that is several things, overrides for another are passed over.
-pub(super) fn settings(subject: Option<(&Found, &str)>, family: &Found, options: &Options) -> Result<Settings> {
+pub(super) fn settings(
+    catalogue: &Catalogue,
+    subject: Option<(&Found, &str)>,
+    family: &Found,
+    options: &Options,
+) -> Result<Settings> {
     let objective = subject.map(|(found, _)| found);
     let model = schema(family, name::MODEL);
     let mut text =
@@ -60,7 +67,7 @@ pub(super) fn settings(subject: Option<(&Found, &str)>, family: &Found, options:
     let overrides: Vec<String> = options
         .overrides
         .iter()
-        .filter(|text| !for_another(text))
+        .filter(|text| !for_another(text) && !text.starts_with("inner."))
         .map(|text| text.strip_prefix("model.").map_or_else(|| text.clone(), |rest| format!("model.encoder.{rest}")))
         .collect();
     let experiment = Experiment::from_text(&text, "conformance".as_ref(), &overrides)?;
@@ -70,19 +77,30 @@ pub(super) fn settings(subject: Option<(&Found, &str)>, family: &Found, options:
         None => serde_json::Map::new(),
     };
     let family = experiment.model("encoder")?.settings(&model)?;
-    Ok(Settings { objective: Json::Object(objective).to_string(), family: Json::Object(family).to_string() })
+    let inner = options.inner.as_deref().map(|name| inner(catalogue, name, options)).transpose()?;
+    Ok(Settings { objective: Json::Object(objective).to_string(), family: Json::Object(family).to_string(), inner })
 }
 
-/// The same family for every role asked for.
+fn inner(catalogue: &Catalogue, name: &str, options: &Options) -> Result<(&'static Plugin, String)> {
+    let found = catalogue.find(name)?;
+    let own = options.overrides.iter().filter_map(|text| text.strip_prefix("inner."));
+    let overrides = own.map(|rest| format!("model.{rest}")).collect();
+    let own = settings(catalogue, None, &found, &Options { family: name.to_owned(), inner: None, overrides })?;
+    Ok((Plugin::open(&found.path, &found.manifest)?, own.family))
+}
+
+/// The same family for every role asked for, and another for those that it asks for itself.
 struct AnyRole {
     family: &'static Plugin,
     settings: String,
+    inner: Option<(&'static Plugin, String)>,
     built: Mutex<BTreeMap<String, Option<Arc<ModelInstance>>>>,
 }
 
 impl Roles for AnyRole {
     fn model(&self, context: &Arc<Context>, role: &str, asker: &str) -> Result<Arc<ModelInstance>> {
         let built = || self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked_by_a_model = built().values().any(Option::is_none);
         // Bound first: a guard inside the `match` would be held while its arms lock again.
         let before = built().insert(role.to_owned(), None);
         match before {
@@ -95,7 +113,11 @@ impl Roles for AnyRole {
             }
             None => {}
         }
-        let model = ModelInstance::build(&self.family, role, context, &self.settings)?;
+        let (family, settings) = match &self.inner {
+            Some((family, settings)) if asked_by_a_model => (*family, settings),
+            _ => (self.family, &self.settings),
+        };
+        let model = ModelInstance::build(&family, role, context, settings)?;
         built().insert(role.to_owned(), Some(model.clone()));
         Ok(model)
     }
@@ -108,7 +130,12 @@ pub(super) fn context(family: &'static Plugin, settings: &Settings) -> Arc<Conte
         seed: 0,
         device: Device::Cpu,
         facts: samples::facts(),
-        roles: Arc::new(AnyRole { family, settings: settings.family.clone(), built: Mutex::default() }),
+        roles: Arc::new(AnyRole {
+            family,
+            settings: settings.family.clone(),
+            inner: settings.inner.clone(),
+            built: Mutex::default(),
+        }),
         log: None,
     })
 }
@@ -153,19 +180,21 @@ impl World {
         let has_causal = schema
             .field("causal")
             .is_some_and(|field| field.kind == Kind::Bool && field.default == Some(Json::from(false)));
-        match Self::with(found, &family, chosen) {
+        match Self::with(catalogue, found, &family, chosen) {
             // An objective that predicts what follows refuses models that see it.
             Err(error) if open && has_causal && !error.frames.is_empty() => {
                 let mut causal = chosen.clone();
                 causal.overrides.push("model.causal=true".into());
-                Self::with(found, &family, &causal).map(|world| Self { causal: true, ..world }).map_err(|_| error)
+                Self::with(catalogue, found, &family, &causal)
+                    .map(|world| Self { causal: true, ..world })
+                    .map_err(|_| error)
             }
             made => made,
         }
     }
 
-    fn with(found: &Found, family: &Found, chosen: &Options) -> Result<Self> {
-        let settings = settings(Some((found, name::OBJECTIVE)), family, chosen)?;
+    fn with(catalogue: &Catalogue, found: &Found, family: &Found, chosen: &Options) -> Result<Self> {
+        let settings = settings(catalogue, Some((found, name::OBJECTIVE)), family, chosen)?;
         let plugin = Plugin::open(&found.path, &found.manifest)?;
         let context = context(Plugin::open(&family.path, &family.manifest)?, &settings);
         let objective = ObjectiveInstance::create(&plugin, "objective", &context, &settings.objective)?;
@@ -251,6 +280,9 @@ pub(super) fn batch_of(collator: &dyn Collator, texts: &[Text], seed: u64, packe
         BatchColumn::Rows("audio.row_labels"),
         BatchColumn::Rows("audio.row_places"),
         BatchColumn::Padded("audio.features", vec![samples::SOUND[1]]),
+        BatchColumn::Padded("audio.changed_features", vec![samples::SOUND[1]]),
+        BatchColumn::Stacked("audio.changed_rows", Vec::new()),
+        BatchColumn::Listed("audio.changed_units"),
         BatchColumn::Stacked("image.pixels", samples::PICTURE.to_vec()),
     ];
     let gathered = own.iter().map(|column| Ok((column.name().to_owned(), column.gather(&collation)?)));

@@ -1,4 +1,4 @@
-//! What a model makes of texts, token ids or pictures: hidden states, logits, pooled embeddings, in a `safetensors` file.
+//! What a model makes of texts, token ids, pictures or sounds: hidden states, logits, pooled embeddings, in a `safetensors` file.
 //!
 //! Axes: b rows of the input, t positions of the longest row, d width, v vocabulary, c classes. Masked positions never reach the
 //! model and come back as zeros in their place; a token's position is its place in the row, padding counted, as in
@@ -7,8 +7,10 @@
 mod input;
 mod pictures;
 mod run;
+mod sounds;
 
 pub use input::{Line, Side, read_lines};
 pub use pictures::{Pixels, picture_features};
 pub(crate) use run::check_output;
 pub use run::{FeatureOptions, Features, features};
+pub use sounds::{Sounds, sound_features};

@@ -19,8 +19,8 @@ use crate::boundary::hugging_face_settings;
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Plugin};
 use crate::models::{
-    HEAD_KINDS, IMPORT_FILE, MODEL_FILE, ModelTensors, NewFolder, Opened, PictureSize, Reads, Stored, Vocabulary,
-    WEIGHTS_FILE, head_kind,
+    HEAD_KINDS, IMPORT_FILE, MODEL_FILE, ModelTensors, NewFolder, Opened, PictureSize, Reads, SoundSize, Stored,
+    Vocabulary, WEIGHTS_FILE, head_kind,
 };
 use crate::train::saved;
 
@@ -289,6 +289,9 @@ fn lines(
     lines.push(match reads {
         Reads::Pictures(PictureSize { height, width, channels }) => {
             format!("pictures of {height} × {width} pixels of {channels} colours")
+        }
+        Reads::Sounds(SoundSize { rate, frames_per_unit, .. }) => {
+            format!("waves of {rate} samples a second, a row for every {frames_per_unit}")
         }
         Reads::Text(Vocabulary { size, tokens: None, .. }) => format!("no tokenizer; vocabulary of {size}"),
         Reads::Text(Vocabulary { size, tokens: Some(tokens), .. }) if tokens < size => {

@@ -1,18 +1,22 @@
-//! What an imported model reads: pictures of a size, or tokens, whose tokenizer is held against configuration and weights.
+//! What an imported model reads: pictures of a size, waves, or tokens, whose tokenizer is held against configuration and weights.
 
 use modality_text::Tokenizer;
 use serde_json::Value as Json;
 
 use super::files::HfFolder;
 use crate::error::{Error, Result};
-use crate::models::{PictureSize, Reads, Vocabulary};
+use crate::models::{PictureSize, Reads, SoundSize, Vocabulary};
 
-/// What the model of a folder reads, and its tokenizer, if it has one. A model with `image_size` reads pictures.
+/// What the model of a folder reads, and its tokenizer, if it has one. A model with `image_size` reads pictures, one
+/// with `conv_stride` waves.
 ///
 /// # Errors
-/// As [`tokens`], or when the size of pictures is none.
+/// As [`tokens`], or when the size of pictures or the strides are none.
 pub(super) fn what_it_reads(folder: &HfFolder) -> Result<(Option<Tokenizer>, Reads)> {
     let config = &folder.config;
+    if let Some(strides) = config.get("conv_stride").filter(|strides| !strides.is_null()) {
+        return Ok((None, Reads::Sounds(waves(folder, strides)?)));
+    }
     let Some(size) = config.get("image_size").filter(|size| !size.is_null()) else {
         let (tokenizer, vocabulary) = tokens(folder)?;
         return Ok((tokenizer, Reads::Text(vocabulary)));
@@ -35,6 +39,21 @@ pub(super) fn what_it_reads(folder: &HfFolder) -> Result<(Option<Tokenizer>, Rea
             .with_help("give a side, or height and width, in pixels"));
     };
     Ok((None, Reads::Pictures(PictureSize { height, width, channels })))
+}
+
+/// The waves that a model with these strides hears; `preprocessor_config.json` tells rate and normalisation where it is there.
+fn waves(folder: &HfFolder, strides: &Json) -> Result<SoundSize> {
+    let numbers = strides.as_array().and_then(|all| all.iter().map(Json::as_u64).collect::<Option<Vec<_>>>());
+    let hop = numbers.filter(|all| !all.is_empty()).and_then(|all| all.into_iter().try_fold(1, u64::checked_mul));
+    let Some(hop) = hop.and_then(|hop| usize::try_from(hop).ok()).filter(|hop| *hop > 0) else {
+        let place = folder.path.join("config.json").display().to_string();
+        let text = format!("`conv_stride` is {strides}, which are no steps of convolutions");
+        return Err(Error::new("data/config", text).at(place, 0).with_help("give a list of whole numbers from 1"));
+    };
+    let said = std::fs::read(folder.path.join("preprocessor_config.json")).ok();
+    let said: Json = said.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let rate = said["sampling_rate"].as_u64().and_then(|rate| usize::try_from(rate).ok()).unwrap_or(16_000);
+    Ok(SoundSize { bins: 1, frames_per_unit: hop, rate, normalise: said["do_normalize"] != false })
 }
 
 /// The tokenizer of a folder, if it has one, and the vocabulary of its model.

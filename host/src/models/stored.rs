@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::facts::{Vocabulary, vocabulary_facts};
 use super::folder::{IMPORT_FILE, MODEL_FILE};
-use super::reads::{PictureSize, Reads};
+use super::reads::{PictureSize, Reads, SoundSize};
 use super::tensors::ModelTensors;
 use crate::error::{Error, Result};
 
@@ -203,6 +203,12 @@ impl Stored {
     #[must_use]
     pub fn pictures(&self) -> Option<PictureSize> {
         self.facts.get("image").and_then(|facts| PictureSize::from_json(facts))
+    }
+
+    /// The sounds that it was made for.
+    #[must_use]
+    pub fn sounds(&self) -> Option<SoundSize> {
+        self.facts.get("audio").and_then(|facts| SoundSize::from_json(facts))
     }
 }
 
