@@ -109,6 +109,83 @@ fn joined_packed_and_other_features_run_too() {
     assert!(error.contains("units"), "{error}");
 }
 
+/// The figures of a run that measures.
+fn figures(sandbox: &Sandbox, run: &str) -> serde_json::Value {
+    let line = metrics(sandbox, run);
+    serde_json::from_str(line.lines().next().expect("a row")).expect("JSON")
+}
+
+#[test]
+fn units_of_a_model_are_learnt_from_measured_and_made_robust() {
+    let sandbox = spoken();
+    let _ = sandbox.run(&["run", "sounds.toml", "--out", "one"]).ended(0);
+    // A later iteration: the targets are units of the first block.
+    let told = ["data.audio.unit_model=one", "data.audio.unit_layer=1"];
+    let run = |out: &str, file: &str, changes: &[&str]| {
+        let _ = sandbox.run(&[&["run", file, "--out", out][..], changes].concat()).ended(0);
+    };
+    run("two", "sounds.toml", &told);
+    // The same without what is kept.
+    std::fs::remove_dir_all(sandbox.file("cache/units")).expect("units were kept");
+    run("anew", "sounds.toml", &told);
+    assert_eq!(metrics(&sandbox, "two"), metrics(&sandbox, "anew"));
+    assert_ne!(metrics(&sandbox, "two"), metrics(&sandbox, "one"));
+
+    let data = "[data.audio]\nsource = \"files\"\nfiles = [\"train\"]\nvalid_files = [\"valid\"]\n\
+                pattern = \"{label}_{speaker}_*\"\njoin = [2, 3]\nrate = 8000\nbins = 20\nframes = 200\nunits = 6\n\
+                unit_restarts = 2\nunit_iterations = 10\nnoise_decibels = [10, 20]\npitch_semitones = 1\n";
+    sandbox.write("measure.toml", format!("[run]\nbatch_rows = 3\n\n{data}\n[evaluator]\nuse = \"units\"\n"));
+    let measured = |out: &str, changes: &[&str]| {
+        run(out, "measure.toml", changes);
+        figures(&sandbox, out)
+    };
+    let number = |figures: &serde_json::Value, name: &str| -> f64 {
+        let found = figures.pointer(&format!("/{name}")).or(figures.pointer(&format!("/metrics/{name}")));
+        found.and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("no {name} in {figures}"))
+    };
+    for (out, changes) in [("mfcc", &[][..]), ("frames", &["data.audio.unit_features=frames"]), ("layer", &told)] {
+        let figures = measured(out, changes);
+        let (purity, majority) = (number(&figures, "purity"), number(&figures, "majority"));
+        assert!(purity >= majority && purity <= 1.0 && number(&figures, "entropy") > 0.1, "{out}: {figures}");
+    }
+    for change in ["stretch", "noise", "pitch", "reverberation"] {
+        let changes = format!("data.audio.changes=['{change}']");
+        for (kind, told) in [("mfcc", &[][..]), ("model", &told)] {
+            let figures = measured(&format!("{change}-{kind}"), &[told, &[&changes]].concat());
+            let ued = number(&figures, "ued");
+            assert!((0.0..3.0).contains(&ued), "{change}: {figures}");
+        }
+    }
+
+    // A student of those units, which then tells units itself, and so teaches the next.
+    sandbox.write(
+        "robust.toml",
+        format!(
+            "[run]\nseed = 1\nsteps = 12\nbatch_rows = 3\n\n{data}changes = [\"stretch\", \"noise\", \"pitch\", \
+             \"reverberation\"]\n\n[model.encoder]\nfrozen = true\n\n[model.student]\nfamily = \"aug-invariant-units\"\n\
+             layer = 1\nwidth = 16\n\n[objective]\nuse = \"aug-invariant-units\"\n\n[optimizer]\nlearning_rate = 0.01\n"
+        ),
+    );
+    run("student", "robust.toml", &[&told[..], &["model.encoder.weights=one"]].concat());
+    let by_student = ["data.audio.unit_model=student", "data.audio.unit_role=student"];
+    let from_student = ["model.encoder.weights=student", "model.student.weights=student"];
+    run("promoted", "robust.toml", &[&by_student[..], &from_student].concat());
+    let _ = measured("robust", &[&by_student[..], &["evaluator.bags=false"]].concat());
+
+    for (changes, reason) in [
+        (&["data.audio.unit_layer=1"][..], "unit_model"),
+        (&["data.audio.changes=['echo']"], "reverberation"),
+        (&["data.audio.changes=['noise']", "data.audio.noise_decibels=[]"], "noise_decibels"),
+        (&["data.audio.unit_model=one", "data.audio.bins=21"], "made for `bins` = 20"),
+        (&["data.audio.unit_model=one", "data.audio.unit_layer=9"], "no layer 9"),
+        (&["data.audio.unit_model=student"], "several models"),
+        (&["data.audio.unit_model=student", "data.audio.unit_role=student", "data.audio.units=7"], "gives 6 units"),
+    ] {
+        let error = sandbox.run(&[&["run", "measure.toml", "--out", "no"][..], changes].concat()).ended(2).error();
+        assert!(error.contains(reason), "{changes:?}: {error} lacks {reason}");
+    }
+}
+
 #[test]
 fn what_is_no_sound_is_named_or_skipped() {
     let sandbox = spoken();

@@ -111,9 +111,8 @@ pub fn prepare_audio(data: &DataAudio, catalogue: &Catalogue, on_progress: OnPro
     if let Some(teller) = &teller {
         let heard: Vec<&AudioSamples> = parts.iter().map(|part| &**part).collect();
         let told = teller.tell(&heard, data, on_progress)?;
-        for (number, (samples, (clean, changed))) in parts.iter_mut().zip(told).enumerate() {
-            // Second versions of sounds to learn from are others in each epoch.
-            samples.set_units(UnitsOf::Tables(clean, changed.filter(|_| number > 0)));
+        for (samples, (clean, changed)) in parts.iter_mut().zip(told) {
+            samples.set_units(UnitsOf::Tables(clean, changed));
         }
     } else if data.units > 0 {
         let units = Arc::new(Units::of(parts[0], data, &extractor, on_progress)?);

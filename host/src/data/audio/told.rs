@@ -95,7 +95,8 @@ impl Teller {
         })
     }
 
-    /// Units of all samples of the parts, and of their second versions where they have some: the first part is that to learn from.
+    /// Units of all samples of the parts, and of their second versions where these are always the same: not of the first part, that
+    /// to learn from.
     ///
     /// # Errors
     /// A sound that cannot be read any more, fewer rows than units, the model's error.
@@ -110,9 +111,10 @@ impl Teller {
             None => None,
         };
         let mut told = Vec::new();
-        for part in parts {
+        for (number, part) in parts.iter().enumerate() {
             let clean = self.table(part, centres.as_ref(), false, on_progress)?;
-            let changed = (!data.changes.is_empty()).then(|| self.table(part, centres.as_ref(), true, on_progress));
+            let again = number > 0 && !data.changes.is_empty();
+            let changed = again.then(|| self.table(part, centres.as_ref(), true, on_progress));
             told.push((clean, changed.transpose()?));
         }
         Ok(told)
@@ -131,7 +133,7 @@ impl Teller {
                 break;
             }
             on_progress("finding units: what the model hears", frames as u64, 0);
-            let (rows, width) = self.heard(train, some, false)?;
+            let Heard { rows, width, .. } = self.heard(train, some, false)?;
             frames += rows.len() / width;
             parts.push(Features::of_rows(rows, width)?);
         }
@@ -167,7 +169,7 @@ impl Teller {
         let all: Vec<usize> = (0..part.count()).collect();
         for some in all.chunks(AT_A_TIME) {
             on_progress("telling units", table.len() as u64, 0);
-            let (rows, width) = self.heard(part, some, changed)?;
+            let Heard { rows, width, lengths } = self.heard(part, some, changed)?;
             let units: Vec<u32> = match centres {
                 Some(centres) => centres.assign(&Features::of_rows(rows, width)?),
                 None => rows.iter().map(|code| *code as u32).collect(),
@@ -176,8 +178,8 @@ impl Teller {
                 return Err(Error::new("data/units", format!("the model gives the unit {odd} of {}", self.units)));
             }
             let mut left = units.as_slice();
-            for sample in some {
-                let (own, rest) = left.split_at(part.heard(*sample, changed)?.1);
+            for length in lengths {
+                let (own, rest) = left.split_at(length);
                 table.push(own.to_vec());
                 left = rest;
             }
@@ -186,8 +188,8 @@ impl Teller {
         Ok(Arc::new(table))
     }
 
-    /// What the model makes of some samples, row by row, and how many numbers of a row: a layer's, or the code.
-    fn heard(&self, part: &AudioSamples, samples: &[usize], changed: bool) -> Result<(Vec<f32>, usize)> {
+    /// What the model makes of some samples, row by row: a layer's numbers, or the code.
+    fn heard(&self, part: &AudioSamples, samples: &[usize], changed: bool) -> Result<Heard> {
         let sounds = samples.iter().map(|sample| part.heard(*sample, changed)).collect::<Result<Vec<_>>>()?;
         let bins = part.bins();
         let most = sounds.iter().map(|(features, _)| features.len()).max().unwrap_or(0);
@@ -216,6 +218,15 @@ impl Teller {
         let rows = compute::ops::cast(&outputs.tensor(wanted.first().unwrap_or(&"hidden"))?, DType::F32)?;
         let width = if wanted.is_empty() { rows.dims().last().copied().unwrap_or(1).max(1) } else { 1 };
         let numbers = rows.value().flatten_all().and_then(|values| values.to_vec1::<f32>());
-        Ok((numbers.map_err(compute::Error::from)?, width))
+        Ok(Heard { rows: numbers.map_err(compute::Error::from)?, width, lengths })
     }
+}
+
+/// Rows of some samples.
+struct Heard {
+    rows: Vec<f32>,
+    /// Numbers of a row.
+    width: usize,
+    /// Rows of each sample.
+    lengths: Vec<usize>,
 }
