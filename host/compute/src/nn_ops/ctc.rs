@@ -211,9 +211,8 @@ impl Lattice {
         let mut beta = vec![f64::NEG_INFINITY; rows * states];
         for row in (0..rows).rev() {
             let (now, after) = beta.split_at_mut((row + 1) * states);
-            let now = &mut now[row * states..];
-            for state in 0..states {
-                now[state] = if row + 1 == rows {
+            for (state, beta) in now[row * states..].iter_mut().enumerate() {
+                *beta = if row + 1 == rows {
                     if state + 2 >= states { 0.0 } else { f64::NEG_INFINITY }
                 } else {
                     let from = |next: usize| after[next] + self.log_p[(row + 1) * self.width + self.classes[next]];

@@ -75,7 +75,9 @@ fn segments_without_rows_or_labels() {
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    let cases: [(&[usize], &[&[i64]], usize); 3] =
+    /// Rows of segments, their labels, the blank.
+    type Case<'a> = (&'a [usize], &'a [&'a [i64]], usize);
+    let cases: [Case<'_>; 3] =
         [(&[5, 3, 4], &[&[1, 1, 2], &[], &[3]], 0), (&[4], &[&[0, 2, 0]], 3), (&[3, 6], &[&[2, 2], &[0, 1, 0]], 3)];
     for (rows, labels, blank) in cases {
         let logits = random(&[rows.iter().sum(), 4], 3);
