@@ -43,6 +43,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "experiment",
             "lacuna",
             "lacuna_abi",
+            "modality_audio",
             "modality_image",
             "modality_text",
             "philox",
