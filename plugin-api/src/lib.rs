@@ -95,6 +95,7 @@
 //! | [`random`] | random numbers inside a step |
 //! | [`metrics`] | figures over all samples: F1, correlations, spans |
 //! | [`probe`] | small models on frozen features |
+//! | [`spans`] | which rows of a sound are hidden |
 //! | [`scoring`] | how likely a model finds tokens, one vector for a text |
 //! | [`log`] | lines in the run's log, work on the host's threads |
 //!
@@ -133,6 +134,7 @@ mod scope;
 pub mod scoring;
 mod sequences;
 mod settings;
+pub mod spans;
 mod state;
 mod tensor;
 mod vocabulary;

@@ -114,6 +114,7 @@ impl Text {
                 ("audio.changed_features".to_owned(), ColumnData::F32(self.changed().into())),
                 ("audio.changed_rows".to_owned(), ColumnData::U32(Arc::from([self.labels() as u32 - 1]))),
                 ("audio.changed_units".to_owned(), ColumnData::U32(self.units()[1..].into())),
+                ("audio.labels".to_owned(), ColumnData::U32([0, 1].map(|clip| ((self.id + clip) % 3) as u32).into())),
                 (
                     "audio.row_labels".to_owned(),
                     ColumnData::I64((0..self.labels()).map(|row| self.spoken(row).0).collect()),

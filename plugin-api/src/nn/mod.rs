@@ -18,6 +18,7 @@ mod patches;
 mod positions;
 mod relative;
 mod relative_bias;
+mod unit_head;
 
 pub use attention::{Attention, AttentionNames, AttentionOptions, Rotary};
 pub use autoencoder::{PatchAutoencoder, PatchAutoencoderOptions};
@@ -34,3 +35,4 @@ pub use patches::{PatchEmbedding, grid_positions, patches};
 pub use positions::{LearnedPositions, sinusoidal};
 pub use relative::{Relative, RelativePositions, RelativePositionsOptions, RelativeTerms, log_bucket};
 pub use relative_bias::{RelativeBias, RelativeBiasOptions};
+pub use unit_head::UnitHead;

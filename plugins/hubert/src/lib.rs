@@ -3,10 +3,9 @@
 //! Hsu et al. 2021, arXiv:2106.07447, section III. The units come with the data. Axes: n rows, c chosen rows, d width, e width
 //! of the units' vectors, v units.
 
-pub mod spans;
-
-use plugin_api::nn::{Linear, LinearOptions};
+use plugin_api::nn::UnitHead;
 use plugin_api::prelude::*;
+use plugin_api::spans;
 
 /// The `[objective]` section of an experiment file.
 #[derive(Settings)]
@@ -36,26 +35,7 @@ pub struct Hubert {
     settings: HubertSettings,
     encoder: Model,
     mask: Weight,
-    units: Units,
-}
-
-/// How rows become logits over units.
-enum Units {
-    Cosine { projection: Linear, table: Weight },
-    Linear(Linear),
-}
-
-impl Units {
-    /// `[c, d]` to `[c, v]`.
-    fn logits(&self, hidden_cd: &Tensor, temperature: f64) -> Tensor {
-        match self {
-            Self::Linear(linear) => linear.apply(hidden_cd),
-            Self::Cosine { projection, table } => {
-                let rows_ce = projection.apply(hidden_cd).normalized(1e-8);
-                rows_ce.linear(table.tensor().normalized(1e-8), None, None) / temperature
-            }
-        }
-    }
+    units: UnitHead,
 }
 
 impl Objective for Hubert {
@@ -67,17 +47,13 @@ impl Objective for Hubert {
             return Err(Error::data("the sounds have no units").help("find some: `data.audio.units = 100`"));
         }
         let encoder = scope.model("encoder")?;
-        let (width, unit_width) = (encoder.describe()?.width, settings.unit_width);
-        let linear = LinearOptions::new();
+        let width = encoder.describe()?.width;
         Ok(Self {
             mask: scope.weight_with("mask", &[1, width], Init::Uniform(1.0), &WeightOptions::new().no_decay())?,
             units: if settings.logits == "linear" {
-                Units::Linear(Linear::new(&scope.at("units"), width, units, &linear)?)
+                UnitHead::linear(scope, width, units)?
             } else {
-                Units::Cosine {
-                    projection: Linear::new(&scope.at("projection"), width, unit_width, &linear)?,
-                    table: scope.weight("units", &[units, unit_width], Init::Normal(1.0))?,
-                }
+                UnitHead::cosine(scope, width, settings.unit_width, units, settings.temperature)?
             },
             settings,
             encoder,
@@ -95,7 +71,7 @@ impl Objective for Hubert {
         let units_n = batch.tensor("audio.units")?;
         let of = |rows: &str| -> Result<(Tensor, Tensor)> {
             let rows_c = batch.tensor(rows)?;
-            let logits_cv = self.units.logits(&output_nd.index_select(0, &rows_c), self.settings.temperature);
+            let logits_cv = self.units.apply(&output_nd.index_select(0, &rows_c));
             Ok((logits_cv, units_n.index_select(0, &rows_c)))
         };
         let (logits_cv, units_c) = of("hubert.masked")?;

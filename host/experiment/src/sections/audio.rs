@@ -22,7 +22,7 @@ pub(crate) const INTRO: &str = "Which sounds, as features frame by frame with a 
 /// Keys that hold paths of data.
 const FILES: [&str; 3] = ["files", "valid_files", "test_files"];
 /// Keys that mean nothing without files.
-const OF_FILES: [&str; 29] = [
+const OF_FILES: [&str; 30] = [
     "files",
     "valid_files",
     "test_files",
@@ -33,6 +33,7 @@ const OF_FILES: [&str; 29] = [
     "normalise",
     "pattern",
     "damaged",
+    "train_share",
     "join",
     "silence_milliseconds",
     "packing",
@@ -88,6 +89,8 @@ pub struct DataAudio {
     pub pattern: Option<String>,
     /// What happens with sounds that cannot be read.
     pub damaged: Damaged,
+    /// Share of the sounds that is learnt from.
+    pub train_share: f64,
     /// Least and most clips of a speaker that make one sound; empty to take each by itself.
     pub join: Vec<usize>,
     /// Least and most silence between joined clips.
@@ -212,6 +215,7 @@ pub(crate) fn schema() -> Schema {
             field("damaged", Text, "What happens when a sound is damaged, empty, cut off or too short: an error with its name, or it is skipped and counted.")
                 .or("error")
                 .one_of(&["error", "skip"]),
+            field("train_share", Float, "Share of the training sounds (where clips are joined, of the joined ones) that is learnt from, drawn by `seed`; a smaller share is part of a larger one.").or(1.0).more_than(0.0).at_most(1.0),
             field("join", Integers, "Least and most clips of one speaker that are joined to one sound, `[5, 8]`; drawn by `seed`, each clip once.").or(none()).at_least(1.0).at_most(1000.0),
             field("silence_milliseconds", Floats, "Least and most silence between joined clips.").or(serde_json::json!([50.0, 150.0])).at_least(0.0).at_most(60_000.0),
             field("packing", Bool, "Put several sounds in a row; attention never crosses from one to the next.").or(false),

@@ -104,6 +104,7 @@ pub fn prepare_audio(data: &DataAudio, catalogue: &Catalogue, on_progress: OnPro
         AudioSamples::new(data, clips, sounds, Arc::clone(&extractor), Arc::clone(&labels), first)
     };
     let mut train = part(train, 0)?;
+    train.keep_share(data.train_share, Key::root(data.seed).stream("train share"));
     let mut valid = valid.map(|clips| part(clips, FIRST_VALID)).transpose()?;
     let mut test = test.map(|clips| part(clips, FIRST_TEST)).transpose()?;
     let mut parts: Vec<&mut AudioSamples> =

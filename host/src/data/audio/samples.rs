@@ -119,6 +119,14 @@ impl AudioSamples {
         Ok(Self { settings: settings.clone(), clips, sounds, pieces, first, extractor, units: None, labels })
     }
 
+    /// Keeps this share of the sounds, at least one: those that `key` puts first, so that a smaller share is part of a larger one.
+    pub(super) fn keep_share(&mut self, share: f64, key: Key) {
+        let kept = ((share * self.sounds.len() as f64).round() as usize).max(1);
+        let mut place = vec![0; self.sounds.len()];
+        key.permutation(self.sounds.len()).into_iter().enumerate().for_each(|(at, sound)| place[sound] = at);
+        self.pieces.retain(|piece| place[piece.sound] < kept);
+    }
+
     pub(super) fn set_units(&mut self, units: UnitsOf) {
         self.units = Some(units);
     }

@@ -16,6 +16,13 @@ pub fn hidden(draws: &[f64], start_probability: f64, length: usize) -> Vec<bool>
         .collect()
 }
 
+/// As [`hidden`], but where no draw begins a span the lowest one does.
+#[must_use]
+pub fn at_least_one(draws: &[f64], start_probability: f64, length: usize) -> Vec<bool> {
+    let lowest = draws.iter().copied().fold(f64::INFINITY, f64::min);
+    hidden(draws, start_probability.max(lowest.next_up()), length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,6 +32,13 @@ mod tests {
         let draws = [0.9, 0.01, 0.9, 0.02, 0.9, 0.9, 0.9, 0.9, 0.03];
         let expected = [false, true, true, true, true, true, false, false, true];
         assert_eq!(hidden(&draws, 0.08, 3), expected);
+    }
+
+    #[test]
+    fn one_span_is_there_whatever_is_drawn() {
+        assert_eq!(at_least_one(&[0.9, 0.5, 0.7], 0.08, 2), [false, true, true]);
+        assert_eq!(at_least_one(&[0.01, 0.5, 0.7], 0.08, 1), hidden(&[0.01, 0.5, 0.7], 0.08, 1));
+        assert!(at_least_one(&[], 0.08, 2).is_empty());
     }
 
     #[test]
