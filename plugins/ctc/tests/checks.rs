@@ -32,7 +32,7 @@ fn tones(folder: &Path) {
 
 fn session(folder: &Path, changes: &[&str]) -> Session {
     let text = format!(
-        "[run]\nseed = 3\nsteps = 6\nbatch_rows = 3\n\
+        "[run]\nseed = 3\nsteps = 6\nbatch_rows = 1\n\
          [data.audio]\nsource = \"files\"\nfiles = [{folder:?}]\npattern = \"{{label}}_{{speaker}}_*.wav\"\nrate = 8000\nbins = 8\n\
          frames = 200\nunits = 0\n\
          [model.encoder]\nfamily = \"conformer\"\nwidth = 8\nnum_layers = 1\nnum_heads = 2\nkernel = 3\nchannels = 2\ndropout = 0.0\n\
