@@ -33,14 +33,14 @@ pub fn hidden(policy: Policy, scores: &[f64], draws: &[f64], target: usize, span
     // Equal confidences are told apart by the draw, so that constant ones give what uniform starts give.
     let gumbel = |row: usize| -(-draws[row].ln()).ln();
     match policy {
-        Policy::Uniform => hidden.extend(target, |row| gumbel(row)),
+        Policy::Uniform => hidden.extend(target, gumbel),
         // The order of ln s + Gumbel noise is that of draws without repetition in proportion to s.
         Policy::Weighted => hidden.extend(target, |row| scores[row].max(f64::MIN_POSITIVE).ln() + gumbel(row)),
         Policy::Top => hidden.extend_by(target, |row| (scores[row], gumbel(row))),
         Policy::Low => hidden.extend_by(target, |row| (-scores[row], gumbel(row))),
         Policy::Mix(share) => {
             hidden.extend_by((share * target as f64).round() as usize, |row| (scores[row], gumbel(row)));
-            hidden.extend(target, |row| gumbel(row));
+            hidden.extend(target, gumbel);
         }
     }
     hidden.rows
