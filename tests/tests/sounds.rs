@@ -116,6 +116,32 @@ fn figures(sandbox: &Sandbox, run: &str) -> serde_json::Value {
 }
 
 #[test]
+fn waves_are_learnt_from_as_they_are() {
+    let sandbox = spoken();
+    sandbox.write(
+        "waves.toml",
+        "[run]\nseed = 1\nsteps = 6\nbatch_rows = 3\nlog_every_steps = 1\n\n\
+         [data.audio]\nsource = \"files\"\nfiles = [\"train\"]\nvalid_files = [\"valid\"]\n\
+         pattern = \"{label}_{speaker}_*\"\nrate = 8000\nfeatures = \"waveform\"\nbins = 1\nframes = 3200\n\
+         frames_per_unit = 160\nunits = 6\nunit_restarts = 2\nunit_iterations = 10\n\n\
+         [model.encoder]\nfamily = \"wav2vec\"\nwidth = 16\nnum_layers = 1\nnum_heads = 2\nchannels = 8\n\
+         kernels = [10, 8, 4]\nstrides = [5, 8, 4]\nposition_kernel = 4\nposition_groups = 4\n\n\
+         [objective]\nuse = \"hubert\"\nspan = 2\nstart_probability = 0.3\nunit_width = 8\n\n\
+         [optimizer]\nlearning_rate = 0.01\n\n[[evaluate]]\nuse = \"loss\"\nevery_steps = 3\n",
+    );
+    let run = |out: &str, changes: &[&str]| {
+        let _ = sandbox.run(&[&["run", "waves.toml", "--out", out][..], changes].concat()).ended(0);
+        metrics(&sandbox, out)
+    };
+    let one = run("one", &["run.data_threads=1"]);
+    assert_eq!(one, run("two", &["run.data_threads=2"]));
+    assert_ne!(one, run("large", &["model.encoder.conv_norm=layer", "model.encoder.pre_norm=true"]));
+    let strides = "model.encoder.strides=[5, 4, 4]";
+    let error = sandbox.run(&["run", "waves.toml", strides, "--out", "no"]).ended(2).error();
+    assert!(error.contains("frames_per_unit = 80"), "{error}");
+}
+
+#[test]
 fn units_of_a_model_are_learnt_from_measured_and_made_robust() {
     let sandbox = spoken();
     let _ = sandbox.run(&["run", "sounds.toml", "--out", "one"]).ended(0);

@@ -104,7 +104,7 @@ impl Wav2VecSettings {
         }
         if self.hop() != sounds.frames_per_unit {
             let (hop, given) = (self.hop(), sounds.frames_per_unit);
-            let fact = format!("leave a row for {hop} frames, and the sounds have one for {given}");
+            let fact = format!("leaves a row for {hop} frames, and the sounds have one for {given}");
             return Err(Error::setting("strides", fact).help(format!("set `data.audio.frames_per_unit = {hop}`")));
         }
         Ok(())
