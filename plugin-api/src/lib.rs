@@ -96,7 +96,8 @@
 //! | [`metrics`] | figures over all samples: F1, correlations, spans |
 //! | [`probe`] | small models on frozen features |
 //! | [`spans`] | which rows of a sound are hidden |
-//! | [`scoring`] | how likely a model finds tokens, one vector for a text |
+//! | [`scoring`] | how likely a model finds tokens |
+//! | [`features`] | one vector for a text or a picture |
 //! | [`log`] | lines in the run's log, work on the host's threads |
 //!
 //! All `unsafe` is in one private module that talks to the boundary crate, `lacuna_abi`.
@@ -114,6 +115,7 @@ mod error;
 mod evaluator;
 mod export;
 mod family;
+pub mod features;
 mod huggingface;
 mod items;
 mod labels;

@@ -1,4 +1,4 @@
-//! How likely a model finds the tokens of a text, and what it makes of the text: what evaluators of language models share.
+//! How likely a model finds the tokens of a text: what evaluators of language models share.
 //!
 //! Called from [`Evaluator::measure`](crate::Evaluator::measure). Tokens come as plain memory, so an evaluator may put together
 //! texts of its own: options behind a prompt, sentences in pairs.
@@ -249,76 +249,6 @@ pub fn pair(tokens: &[u32], types: &[u32], vocabulary: &Vocabulary) -> [Vec<u32>
 pub fn enclosed(text: &[u32], vocabulary: &Vocabulary) -> Vec<u32> {
     let (begin, end) = (vocabulary.begin_token().ok(), vocabulary.end_token().ok());
     begin.into_iter().chain(text.iter().copied()).chain(end).collect()
-}
-
-/// The rows of a text that stand for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pooling {
-    First,
-    Mean,
-    Last,
-}
-
-/// A model as a source of one vector for each text: a layer and how its rows become one.
-pub struct TextFeatures {
-    model: Model,
-    layer: Option<usize>,
-    pooling: Pooling,
-}
-
-impl TextFeatures {
-    /// Names of the ways to pool, for the choices of a setting.
-    pub const POOLING: [&'static str; 3] = ["first", "mean", "last"];
-
-    /// Of the model of `role`: `layer` 0 is the embeddings, k the output of block k; `None` what the model gives at its end.
-    ///
-    /// # Errors
-    /// When there is no such model or layer.
-    pub fn new(scope: &Scope, role: &str, layer: Option<usize>, pooling: &str) -> Result<Self> {
-        let model = scope.model(role)?;
-        let layers = model.describe()?.num_layers;
-        if let Some(layer) = layer.filter(|layer| *layer > layers) {
-            return Err(Error::setting("layer", format!("is {layer}, the model has {layers} layers"))
-                .help(format!("choose 0 (the embeddings) to {layers}, or leave it out for the end of the model")));
-        }
-        let pooling = match pooling {
-            "first" => Pooling::First,
-            "last" => Pooling::Last,
-            _ => Pooling::Mean,
-        };
-        Ok(Self { model, layer, pooling })
-    }
-
-    /// `[b, d]` of token rows.
-    ///
-    /// # Errors
-    /// When the model fails.
-    pub fn apply(&self, tokens_n: &Tensor, layout: &Layout) -> Result<Tensor> {
-        let hidden_nd = match self.layer {
-            None => self.model.encode(tokens_n, layout)?,
-            Some(layer) => {
-                let name =
-                    layer.checked_sub(1).map_or("embeddings".to_owned(), |block| format!("layers.{block}.output"));
-                self.model.pass(layout).tokens(tokens_n).want(&name).run()?.get(&name)?.clone()
-            }
-        };
-        Ok(match self.pooling {
-            Pooling::Mean => layout.mean(&hidden_nd),
-            Pooling::First => hidden_nd.index_select(0, layout.first_rows()),
-            Pooling::Last => hidden_nd.index_select(0, layout.last_rows()),
-        })
-    }
-
-    /// `[b, d]` of texts in plain memory.
-    ///
-    /// # Errors
-    /// When the model fails.
-    pub fn of_texts(&self, texts: &[Vec<u32>]) -> Result<Tensor> {
-        let lengths: Vec<u32> = texts.iter().map(|text| text.len() as u32).collect();
-        let tokens = texts.concat();
-        let layout = Layout::new(&Tensor::new(&lengths, &[lengths.len()]));
-        self.apply(&Tensor::new(&tokens, &[tokens.len()]), &layout)
-    }
 }
 
 #[cfg(test)]

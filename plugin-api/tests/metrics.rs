@@ -132,3 +132,29 @@ fn what_cannot_be_fitted_is_told() {
     assert!(Logistic::fit(&[vec![f64::NAN]], &[0], 1, 1.0).is_err());
     assert!(Standard::of(&[vec![1.0], vec![1.0, 2.0]]).is_err());
 }
+
+#[test]
+fn intersections_over_unions_are_those_of_scikit_learn() {
+    let golden: Json = serde_json::from_str(include_str!("fixtures/confusion.json")).unwrap();
+    for case in golden["cases"].as_array().unwrap() {
+        let mut confusion = Confusion::new(case["classes"].as_u64().unwrap() as usize);
+        for counts in case["confusion"].as_array().unwrap() {
+            confusion.add(&numbers(counts)).unwrap();
+        }
+        assert_near(confusion.mean_iou(), number(&case["mean_iou"]), 1e-12);
+        assert_near(confusion.accuracy(), number(&case["accuracy"]), 1e-12);
+        for (class, expected) in case["iou"].as_array().unwrap().iter().enumerate() {
+            match (confusion.iou(class), expected.as_f64()) {
+                (Some(found), Some(expected)) => assert_near(found, expected, 1e-12),
+                (found, expected) => assert_eq!(found, expected, "class {class}"),
+            }
+        }
+    }
+    assert!(Confusion::new(3).add(&[1.0; 4]).is_err());
+    assert!(Confusion::new(2).mean_iou().is_nan());
+    let mut three = Confusion::new(3);
+    three.add(&[1.0, 2.0, 0.0, 0.0, 4.0, 1.0, 0.0, 0.0, 0.0]).unwrap();
+    let majority = three.majority();
+    assert_eq!(majority.accuracy(), 5.0 / 8.0);
+    assert_eq!(majority.mean_iou(), (0.0 + 5.0 / 8.0) / 2.0, "the third class is nowhere");
+}

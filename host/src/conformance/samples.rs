@@ -50,7 +50,7 @@ fn vocabulary() -> String {
 /// What plugins may know of text, pictures and sounds.
 pub(super) fn facts() -> BTreeMap<String, String> {
     let ([channels, height, width], [frames, bins]) = (PICTURE, SOUND);
-    let picture = json!({ "height": height, "width": width, "channels": channels });
+    let picture = json!({ "height": height, "width": width, "channels": channels, "label_kind": null, "labels": CLASSES });
     let sound = json!({
         "frames": frames, "bins": bins, "units": UNITS, "frames_per_unit": frames / LABELS, "label_kind": "class", "labels": CLASSES
     });
@@ -107,6 +107,8 @@ impl Text {
                 ("text.label".to_owned(), ColumnData::U32(Arc::from([number(self.id) as u32]))),
                 ("text.score".to_owned(), ColumnData::F32(Arc::from([number(self.id + 1) as f32]))),
                 ("text.tokens".to_owned(), ColumnData::U32(self.tokens.clone().into())),
+                ("image.label".to_owned(), ColumnData::U32(Arc::from([number(self.id) as u32]))),
+                ("image.classes".to_owned(), ColumnData::I64(self.classes().into())),
                 ("image.pixels".to_owned(), ColumnData::F32(self.pixels().into())),
                 ("audio.features".to_owned(), ColumnData::F32(self.features().into())),
                 ("audio.units".to_owned(), ColumnData::U32(self.units().into())),
@@ -144,6 +146,16 @@ impl Text {
             }
         }
         pixels
+    }
+
+    /// The classes of its pixels `[h, w]`: stripes, one of them of no class.
+    fn classes(&self) -> Vec<i64> {
+        let [_, height, width] = PICTURE;
+        let class = |place: usize| match (place % width + self.id as usize) / 2 % (CLASSES.len() + 1) {
+            none if none == CLASSES.len() => -100,
+            class => class as i64,
+        };
+        (0..height * width).map(class).collect()
     }
 
     /// The units of its sound `[labels]`.

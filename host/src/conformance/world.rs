@@ -284,6 +284,8 @@ pub(super) fn batch_of(collator: &dyn Collator, texts: &[Text], seed: u64, packe
         BatchColumn::Stacked("audio.changed_rows", Vec::new()),
         BatchColumn::Listed("audio.changed_units"),
         BatchColumn::Stacked("image.pixels", samples::PICTURE.to_vec()),
+        BatchColumn::Stacked("image.label", Vec::new()),
+        BatchColumn::Stacked("image.classes", samples::PICTURE[1..].to_vec()),
     ];
     let gathered = own.iter().map(|column| Ok((column.name().to_owned(), column.gather(&collation)?)));
     let gathered: BTreeMap<_, _> = gathered.collect::<Result<_>>()?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use experiment::{Crop, DamagedPictures, DataImage, Filter};
-use modality_image::{Corrupt, DecodeSettings, Index, Jitter, SourceSettings, Transform};
+use modality_image::{ClassMaps, Corrupt, DecodeSettings, Index, Jitter, SourceSettings, Transform, VOID};
 use philox::Key;
 
 use super::source::{BatchColumn, Source};
@@ -28,13 +28,15 @@ pub struct ImageData {
 }
 
 /// Some of the pictures of an index as samples: `image.pixels` f32 `[channels, height, width]` and, where they are labelled,
-/// `image.label` u32.
+/// `image.label` u32; where their pixels have classes, `image.classes` i64 `[height, width]`, −100 for none.
 pub struct ImageFiles {
     index: Arc<Index>,
     /// Numbers in the index.
     chosen: Vec<usize>,
     /// By number in the index; empty without labels.
     classes: Arc<Vec<u32>>,
+    /// The classes of the pixels of the pictures of the index.
+    maps: Option<Arc<ClassMaps>>,
     /// What draws are keyed by, apart from other parts of the data.
     first_id: u64,
     dims: Vec<usize>,
@@ -45,13 +47,17 @@ pub struct ImageFiles {
 /// Each part of the data has keys of its own.
 const KEYS_OF_A_PART: u64 = 1 << 40;
 
-/// How the files of `[data.image]` are read.
-pub(crate) fn index_of(files: &[PathBuf], data: &DataImage) -> Result<Index> {
-    let source = SourceSettings {
+fn source_of(data: &DataImage) -> SourceSettings {
+    SourceSettings {
         field: data.field.clone(),
         label_field: data.label_field.clone(),
         unpacked: data.cache.clone().unwrap_or_else(|| cache_folder().join("data").join("pictures")),
-    };
+    }
+}
+
+/// How the files of `[data.image]` are read.
+pub(crate) fn index_of(files: &[PathBuf], data: &DataImage) -> Result<Index> {
+    let source = source_of(data);
     let background = [0, 1, 2].map(|at| data.background.get(at).copied().unwrap_or(u8::MAX));
     let decoding = DecodeSettings { channels: data.channels, background, most_pixels: data.most_pixels };
     let corrupt = match data.damaged {
@@ -124,8 +130,18 @@ pub fn prepare_images(data: &DataImage, on_progress: &mut dyn FnMut(&str, u64, u
     };
     let train = index(&data.files)?.ok_or_else(|| Error::new("config/missing", "`[data.image]` names no files"))?;
     let (valid, test) = (index(&data.valid_files)?, index(&data.test_files)?);
-    let labelled = data.labelled.unwrap_or_else(|| (0..train.len()).all(|picture| train.label(picture).is_some()));
+    let maps = |index: Option<&Arc<Index>>, files: &[PathBuf]| -> Result<Option<Arc<ClassMaps>>> {
+        let (Some(index), false) = (index, files.is_empty()) else { return Ok(None) };
+        let classes = (data.labels.len(), &data.maps_ignored[..]);
+        Ok(Some(Arc::new(ClassMaps::build(files, &source_of(data), index, classes, data.most_pixels)?)))
+    };
+    let maps =
+        [maps(Some(&train), &data.maps)?, maps(valid.as_ref(), &data.valid_maps)?, maps(test.as_ref(), &data.test_maps)?];
+    let has_label = || (0..train.len()).all(|picture| train.label(picture).is_some());
+    let labelled = data.maps.is_empty() && data.labelled.unwrap_or_else(has_label);
     let labels = match labelled {
+        // Those of the pixels.
+        false if !data.maps.is_empty() => data.labels.clone(),
         false => Vec::new(),
         true if data.labels.is_empty() => train.labels(),
         true => data.labels.clone(),
@@ -133,6 +149,9 @@ pub fn prepare_images(data: &DataImage, on_progress: &mut dyn FnMut(&str, u64, u
     let mut hasher = blake3::Hasher::new();
     for index in [Some(&train), valid.as_ref(), test.as_ref()].into_iter().flatten() {
         hasher.update(index.fingerprint().as_bytes());
+    }
+    for maps in maps.iter().flatten() {
+        hasher.update(maps.fingerprint().as_bytes());
     }
     let part = |index: &Arc<Index>, number: u64, chosen: Vec<usize>| -> Result<Arc<ImageFiles>> {
         let classes = if labelled {
@@ -142,8 +161,8 @@ pub fn prepare_images(data: &DataImage, on_progress: &mut dyn FnMut(&str, u64, u
         };
         let [training, held_out] = transforms(data);
         let (index, classes, first_id) = (index.clone(), Arc::new(classes), number * KEYS_OF_A_PART);
-        let dims = vec![data.channels, data.height, data.width];
-        Ok(Arc::new(ImageFiles { index, chosen, classes, first_id, dims, training, held_out }))
+        let (dims, maps) = (vec![data.channels, data.height, data.width], maps[number as usize].clone());
+        Ok(Arc::new(ImageFiles { index, chosen, classes, maps, first_id, dims, training, held_out }))
     };
     let all = |index: &Arc<Index>| (0..index.len()).collect::<Vec<_>>();
     // A picture's number decides, whatever else changes.
@@ -200,21 +219,33 @@ impl Source for ImageFiles {
     fn read(&self, sample: usize, augment: Option<Key>) -> Result<BTreeMap<String, ColumnData>> {
         let number = self.chosen[sample];
         let picture = self.index.picture(number)?;
-        let pixels = match augment {
-            Some(key) => self.training.apply(&picture, key),
+        let (transform, key) = match augment {
+            Some(key) => (&self.training, key),
             // Nothing is drawn in measuring.
-            None => self.held_out.apply(&picture, Key::root(0)),
+            None => (&self.held_out, Key::root(0)),
         };
+        let pixels = transform.apply(&picture, key);
         let wrong = |reason| Error::new("data/image", format!("{}: {reason}", self.index.name(number)));
         let mut columns = BTreeMap::from([("image.pixels".to_owned(), ColumnData::F32(pixels.map_err(wrong)?.into()))]);
         let class = self.classes.get(number).map(|class| ColumnData::U32(Arc::from([*class])));
         columns.extend(class.map(|class| ("image.label".to_owned(), class)));
+        if let Some(maps) = &self.maps {
+            let map = maps.of(number)?;
+            if (map.height, map.width) != (picture.height, picture.width) {
+                return Err(wrong("turned upright it has another size than its map of classes".to_owned()));
+            }
+            let classes = transform.classes(&map, key).map_err(wrong)?;
+            let number = |class: u8| if class == VOID { -100 } else { i64::from(class) };
+            columns
+                .insert("image.classes".to_owned(), ColumnData::I64(classes.into_iter().map(number).collect()));
+        }
         Ok(columns)
     }
 
     fn batch_columns(&self) -> Vec<BatchColumn> {
         let mut columns = vec![BatchColumn::Stacked("image.pixels", self.dims.clone())];
         columns.extend((!self.classes.is_empty()).then_some(BatchColumn::Stacked("image.label", Vec::new())));
+        columns.extend(self.maps.as_ref().map(|_| BatchColumn::Stacked("image.classes", self.dims[1..].to_vec())));
         columns
     }
 }

@@ -92,7 +92,7 @@ fn of_pictures(settings: &DataImage, on_progress: OnProgress<'_>) -> Result<RunD
         "channels": channels,
         "mean": settings.mean,
         "std": settings.std,
-        "label_kind": labels.map(|_| "class"),
+        "label_kind": labels.map(|_| if settings.maps.is_empty() { "class" } else { "classes" }),
         "labels": labels,
     });
     Ok(RunData {

@@ -48,7 +48,7 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A picture that is damaged, cut off, too large or of no known kind.
-    #[error("{place}: {reason}; mend or remove it, or leave such pictures out: `corrupt = \"skip\"`")]
+    #[error("{place}: {reason}; mend or remove it, or leave such pictures out: `damaged = \"skip\"`")]
     Unreadable {
         /// The file, for an archive with its member.
         place: String,
@@ -101,6 +101,14 @@ pub enum Error {
     Unlabelled {
         /// The picture.
         place: String,
+    },
+    /// A map of classes that does not fit its picture, or the classes.
+    #[error("{place}: {reason}")]
+    ClassMap {
+        /// The map or the picture.
+        place: String,
+        /// What is wrong, and what helps.
+        reason: String,
     },
     /// Nothing is left.
     #[error("all {count} pictures are unreadable, the first: {first}")]

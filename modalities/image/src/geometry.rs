@@ -2,7 +2,7 @@
 
 use philox::Key;
 
-use crate::{Filter, Picture};
+use crate::{Filter, Picture, VOID};
 
 /// How pictures come to their size.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +91,25 @@ impl Geometry {
     ///
     /// # Errors
     /// A size of 0, in words.
-    pub fn apply(&self, picture: &Picture, [height, width]: [usize; 2], filter: Filter) -> Result<Picture, String> {
+    pub fn apply(&self, picture: &Picture, size: [usize; 2], filter: Filter) -> Result<Picture, String> {
+        self.apply_with(picture, size, filter, 0)
+    }
+
+    /// The same part of a map of classes; outside of it there is none.
+    ///
+    /// # Errors
+    /// A size of 0, in words.
+    pub fn apply_to_classes(&self, classes: &Picture, size: [usize; 2]) -> Result<Picture, String> {
+        self.apply_with(classes, size, Filter::Nearest, VOID)
+    }
+
+    fn apply_with(
+        &self,
+        picture: &Picture,
+        [height, width]: [usize; 2],
+        filter: Filter,
+        outside: u8,
+    ) -> Result<Picture, String> {
         // Parts of a pixel are dropped, as in torchvision; without the tolerance 32 might be a hair below 32.
         let side = |side: usize, seen: f64| ((side as f64 / seen + 1e-9).floor() as usize).max(side);
         let (rows, columns) = (side(height, self.seen[0]), side(width, self.seen[1]));
@@ -101,7 +119,7 @@ impl Geometry {
             ((all - side) as f64 / 2.0).round_ties_even() as i64 + (moved * side as f64).round() as i64
         };
         let (top, left) = (place(rows, height, self.moved[0]), place(columns, width, self.moved[1]));
-        let mut view = resized.window(top, left, height, width);
+        let mut view = resized.window(top, left, height, width, outside);
         if self.flipped {
             view.mirror();
         }
@@ -141,16 +159,16 @@ impl Picture {
         if (area.height, area.width) == (self.height, self.width) {
             return self.clone();
         }
-        self.window(area.top as i64, area.left as i64, area.height, area.width)
+        self.window(area.top as i64, area.left as i64, area.height, area.width, 0)
     }
 
-    /// `height` × `width` pixels from row `top` and column `left` on; black where there are none.
-    fn window(&self, top: i64, left: i64, height: usize, width: usize) -> Self {
+    /// `height` × `width` pixels from row `top` and column `left` on; `outside` where there are none.
+    fn window(&self, top: i64, left: i64, height: usize, width: usize, outside: u8) -> Self {
         if (top, left, height, width) == (0, 0, self.height, self.width) {
             return self.clone();
         }
         let channels = self.channels;
-        let mut pixels = vec![0; height * width * channels];
+        let mut pixels = vec![outside; height * width * channels];
         // Columns of the window that lie within the picture.
         let first = (-left).clamp(0, width as i64) as usize;
         let last = (self.width as i64 - left).clamp(first as i64, width as i64) as usize;

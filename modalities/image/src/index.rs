@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -119,6 +119,12 @@ impl Index {
         &self.entries[picture].found.name
     }
 
+    /// Its file, and where it lies there.
+    pub(crate) fn place(&self, picture: usize) -> (&Path, Place) {
+        let place = self.entries[picture].found.place;
+        (&self.files[place.file as usize], place)
+    }
+
     /// Its label, as it stands in the data.
     #[must_use]
     pub fn label(&self, picture: usize) -> Option<&str> {
@@ -191,7 +197,7 @@ impl Index {
     }
 }
 
-fn look(file: &std::path::Path, place: Place, settings: &DecodeSettings, corrupt: Corrupt) -> Look {
+fn look(file: &Path, place: Place, settings: &DecodeSettings, corrupt: Corrupt) -> Look {
     let bytes = read(file, place)?;
     let hash = *blake3::hash(&bytes).as_bytes();
     let size = match place.raw {

@@ -14,6 +14,8 @@ pub enum Filter {
     Bilinear,
     /// Keys 1981 with a = −1/2, over four pixels.
     Bicubic,
+    /// None are made: each is the one of the picture at its place, index ⌊(i + 1/2) · size / new size⌋. For classes.
+    Nearest,
 }
 
 thread_local! {
@@ -34,11 +36,12 @@ impl Picture {
             return Err(format!("{} × {} pixels cannot become {height} × {width}", self.height, self.width));
         }
         let kind = if self.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-        let filter = match filter {
-            Filter::Bilinear => FilterType::Bilinear,
-            Filter::Bicubic => FilterType::CatmullRom,
+        let algorithm = match filter {
+            Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
+            Filter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
+            Filter::Nearest => ResizeAlg::Nearest,
         };
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
+        let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
         let words = |error: &dyn std::fmt::Display| format!("it cannot be resized: {error}");
         let from = ImageRef::new(self.width as u32, self.height as u32, &self.pixels, kind).map_err(|e| words(&e))?;
         let mut to = Image::new(width as u32, height as u32, kind);

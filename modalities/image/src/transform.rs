@@ -61,6 +61,16 @@ impl Transform {
         sizes.iter().map(view).collect()
     }
 
+    /// The numbers of the classes that [`Transform::apply`] shows of the picture with the same key, u8 `[height, width]`, for the
+    /// picture's map of the same size.
+    ///
+    /// # Errors
+    /// A size of 0, in words.
+    pub fn classes(&self, map: &Picture, key: Key) -> Result<Vec<u8>, String> {
+        let geometry = Geometry::draw(&self.crop, self.flip, self.size, [map.height, map.width], key);
+        Ok(geometry.apply_to_classes(map, self.size)?.pixels)
+    }
+
     /// There are only 256 different numbers in each channel: they are looked up.
     fn normalised(&self, picture: &Picture) -> Vec<f32> {
         let tables: Vec<[f32; 256]> = (0..picture.channels)

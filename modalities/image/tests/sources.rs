@@ -115,7 +115,7 @@ fn damaged_pictures_are_refused_by_name_or_left_out_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     tree(folder.path());
     let error = build(&[folder.path().into()], SETTINGS, Corrupt::Refuse).unwrap_err().to_string();
-    assert!(error.contains("cut-off.jpg") && error.contains("corrupt = \"skip\""), "{error}");
+    assert!(error.contains("cut-off.jpg") && error.contains("damaged = \"skip\""), "{error}");
     let index = build(&[folder.path().into()], SETTINGS, Corrupt::Skip).unwrap();
     assert_eq!(labels(&index), [Some("cat"), Some("dog"), Some("dog")]);
     assert_eq!(index.skipped().len(), 1);

@@ -9,6 +9,7 @@
 //! | share of right classes | [`accuracy`] |
 //! | F1 of a class, the mean over classes, over all decisions | [`f1`], [`macro_f1`], [`micro_f1`] |
 //! | correlation of classes | [`matthews`] |
+//! | intersection over union of classes of pixels | [`Confusion`] |
 //! | area under the ROC curve | [`auc`] |
 //! | correlation of numbers | [`pearson`], [`spearman`] |
 //! | spans of tags, and how many were found | [`spans_of_bio`], [`spans_of_io`], [`span_scores`] |
@@ -18,6 +19,7 @@
 
 mod answers;
 mod classes;
+mod confusion;
 mod correlation;
 mod likelihood;
 mod spans;
@@ -25,6 +27,7 @@ mod units;
 
 pub use answers::{answer_f1, exact_match, normal_answer};
 pub use classes::{Scores, accuracy, auc, f1, macro_f1, matthews, micro_f1, scores_of_class};
+pub use confusion::Confusion;
 pub use correlation::{pearson, ranks, spearman};
 pub use likelihood::{bits, entropy, perplexity};
 pub use spans::{Span, span_scores, spans_of_bio, spans_of_io};

@@ -16,6 +16,8 @@ pub struct Neighbours<'a> {
     rows: &'a [Vec<f64>],
     labels: &'a [usize],
     classes: usize,
+    /// The length of each row.
+    lengths: Vec<f64>,
 }
 
 impl<'a> Neighbours<'a> {
@@ -27,17 +29,27 @@ impl<'a> Neighbours<'a> {
         width_of(rows, labels.len())?;
         match labels.iter().find(|label| **label >= classes) {
             Some(label) => Err(Error::data(format!("a label is class {label} of {classes} classes"))),
-            None => Ok(Self { rows, labels, classes }),
+            None => Ok(Self { rows, labels, classes, lengths: rows.iter().map(|row| dot(row, row).sqrt()).collect() }),
         }
     }
 
     /// The `count` nearest samples, nearest first; of equal ones the earlier.
     #[must_use]
     pub fn nearest(&self, row: &[f64], count: usize) -> Vec<usize> {
-        let near: Vec<f64> = self.rows.iter().map(|other| cosine(row, other)).collect();
+        let own = dot(row, row).sqrt();
+        let near = self.rows.iter().zip(&self.lengths).map(|(other, length)| {
+            let lengths = own * length;
+            if lengths == 0.0 { 0.0 } else { (dot(row, other) / lengths).clamp(-1.0, 1.0) }
+        });
+        let near: Vec<f64> = near.collect();
+        let nearer = |a: &usize, b: &usize| near[*b].total_cmp(&near[*a]).then(a.cmp(b));
         let mut order: Vec<usize> = (0..near.len()).collect();
-        order.sort_by(|a, b| near[*b].total_cmp(&near[*a]).then(a.cmp(b)));
+        // Of thousands a few are wanted: only those are brought into order.
+        if (1..order.len()).contains(&count) {
+            order.select_nth_unstable_by(count - 1, nearer);
+        }
         order.truncate(count);
+        order.sort_unstable_by(nearer);
         order
     }
 

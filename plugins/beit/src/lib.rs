@@ -97,11 +97,11 @@ impl Objective for Beit {
         // No loss looks at the other rows.
         let logits_cv = self.head.apply(&hidden_nd.index_select(0, batch.tensor("beit.predicted")?))?;
         let accuracy_c = logits_cv.argmax(-1).eq(&codes_c);
-        Ok(Loss::sum_over(&logits_cv.cross_entropy(&codes_c)).metric("accuracy", &accuracy_c).item_rows_for_figures(
-            "codes",
-            &codes_c,
-            &Layout::with_keys(&batch.tensor("beit.counts")?, &keys_b),
-        ))
+        let counts = Layout::with_keys(&batch.tensor("beit.counts")?, &keys_b);
+        Ok(Loss::sum_over(&logits_cv.cross_entropy(&codes_c))
+            .metric("accuracy", &accuracy_c)
+            .item_rows_for_figures("codes", &codes_c, &counts)
+            .item_rows_for_figures("right", &accuracy_c, &counts))
     }
 }
 
@@ -139,13 +139,16 @@ impl Collate for Beit {
 }
 
 impl Figures for Beit {
-    /// `majority`: the accuracy of naming the most frequent code everywhere.
+    /// `majority`: the accuracy of naming the most frequent hidden code everywhere; `above_majority`: what is right beyond it.
     fn figures(&self, items: &Items) -> Result<Vec<(String, f64)>> {
         let mut counts = std::collections::BTreeMap::<u64, usize>::new();
         let codes = items.lists("codes")?.iter().flatten();
         codes.for_each(|code| *counts.entry(*code as u64).or_default() += 1);
         let (most, all) = (counts.values().max().copied().unwrap_or(0), counts.values().sum::<usize>());
-        Ok(vec![("majority".to_owned(), most as f64 / all.max(1) as f64)])
+        let majority = most as f64 / all.max(1) as f64;
+        let right: f64 = items.lists("right")?.iter().flatten().sum();
+        let above = right / all.max(1) as f64 - majority;
+        Ok(vec![("majority".to_owned(), majority), ("above_majority".to_owned(), above)])
     }
 }
 

@@ -1,12 +1,12 @@
 //! Probes: how much of a label can be read off a model's frozen features, by a linear classifier or the nearest samples.
 //!
 //! Alain and Bengio 2016, arXiv:1610.01644, section 3; nearest neighbours as in Wu et al. 2018, arXiv:1805.01978, section 3.4,
-//! every neighbour counting the same. Axes: n token rows, b texts, d width.
+//! every neighbour counting the same. Axes: b texts or pictures, d width.
 
+use plugin_api::features::Features;
 use plugin_api::metrics;
 use plugin_api::prelude::*;
 use plugin_api::probe::{Logistic, Neighbours, Ridge, Standard};
-use plugin_api::scoring::TextFeatures;
 
 /// The `[evaluator]` section of an experiment file.
 #[derive(Settings)]
@@ -16,7 +16,7 @@ pub struct ProbeSettings {
     role: String,
     /// The layer whose features are read: 0 the embeddings, k the output of block k. Left out: the end of the model.
     layer: Option<usize>,
-    /// The rows that stand for a text.
+    /// The rows that stand for a text or a picture: of this the mean is that of its patches.
     #[setting(default = "mean", choices = ["first", "mean", "last"])]
     pooling: String,
     /// What is fitted. Scores always get a ridge regression.
@@ -36,7 +36,7 @@ pub struct ProbeSettings {
 /// The evaluator.
 pub struct Probe {
     settings: ProbeSettings,
-    features: TextFeatures,
+    features: Features,
     /// The number of classes; `None` for scores.
     classes: Option<usize>,
 }
@@ -45,15 +45,17 @@ impl Evaluator for Probe {
     type Settings = ProbeSettings;
 
     fn new(settings: ProbeSettings, scope: &Scope) -> Result<Self> {
-        let classes = match scope.label_kind("text")?.as_deref() {
-            Some("tags") => {
-                return Err(Error::unsupported("a probe reads one label off each text, and this data tags words")
-                    .help("train the objective `tag` on a frozen model: `model.encoder.frozen=true`"));
+        let features = Features::new(scope, &settings.role, settings.layer, &settings.pooling)?;
+        let modality = features.modality();
+        let classes = match scope.label_kind(modality)?.as_deref() {
+            Some(inside @ ("tags" | "classes")) => {
+                let (of, objective) = if inside == "tags" { ("words", "tag") } else { ("pixels", "segment") };
+                return Err(Error::unsupported(format!("a probe reads one label off each sample, and this data labels {of}"))
+                    .help(format!("train the objective `{objective}` on a frozen model: `model.encoder.frozen=true`")));
             }
             Some("score") => None,
-            _ => Some(scope.labels("text")?.len()),
+            _ => Some(scope.labels(modality)?.len()),
         };
-        let features = TextFeatures::new(scope, &settings.role, settings.layer, &settings.pooling)?;
         Ok(Self { features, classes, settings })
     }
 
@@ -62,8 +64,9 @@ impl Evaluator for Probe {
     }
 
     fn measure(&self, batch: &Batch) -> Result<Loss> {
-        let features_bd = self.features.apply(&batch.tensor("text.tokens")?, &batch.layout("text")?)?;
-        let labels_b = batch.tensor(if self.classes.is_some() { "text.label" } else { "text.score" })?;
+        let label = if self.classes.is_some() { "label" } else { "score" };
+        let labels_b = batch.tensor(&format!("{}.{label}", self.features.modality()))?;
+        let features_bd = self.features.apply(batch)?;
         Ok(Loss::new().item_for_figures("features", &features_bd).item("label", &labels_b))
     }
 

@@ -3,4 +3,5 @@
 #[test]
 fn conforms() {
     lacuna::conformance::assert_conforms("probe");
+    lacuna::conformance::assert_conforms_in("probe", "vit", &[]);
 }

@@ -3,9 +3,10 @@
 //! Cer et al. 2017, arXiv:1708.00055, section 3, by correlation; pooled features without any training as in Reimers and Gurevych
 //! 2019, arXiv:1908.10084, section 4.1. Each sentence goes through the model by itself.
 
+use plugin_api::features::Features;
 use plugin_api::metrics;
 use plugin_api::prelude::*;
-use plugin_api::scoring::{TextFeatures, enclosed, pair, split, texts_of};
+use plugin_api::scoring::{enclosed, pair, split, texts_of};
 
 /// The `[evaluator]` section of an experiment file.
 #[derive(Settings)]
@@ -22,7 +23,7 @@ pub struct SimilaritySettings {
 
 /// The evaluator.
 pub struct Similarity {
-    features: TextFeatures,
+    features: Features,
     vocabulary: Vocabulary,
 }
 
@@ -30,7 +31,7 @@ impl Evaluator for Similarity {
     type Settings = SimilaritySettings;
 
     fn new(settings: SimilaritySettings, scope: &Scope) -> Result<Self> {
-        let features = TextFeatures::new(scope, &settings.role, settings.layer, &settings.pooling)?;
+        let features = Features::new(scope, &settings.role, settings.layer, &settings.pooling)?;
         Ok(Self { features, vocabulary: scope.vocabulary("text")? })
     }
 

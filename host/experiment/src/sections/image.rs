@@ -20,7 +20,7 @@ pub(crate) const INTRO: &str = "Which pictures. With `source = \"files\"` they a
     nothing to download.";
 
 /// Keys that say something of files alone.
-const OF_FILES: [&str; 25] = [
+const OF_FILES: [&str; 29] = [
     "files",
     "valid_files",
     "test_files",
@@ -46,11 +46,15 @@ const OF_FILES: [&str; 25] = [
     "std",
     "cache",
     "most_samples",
+    "maps",
+    "valid_maps",
+    "test_maps",
+    "maps_ignored",
 ];
 /// Keys that say something of synthetic pictures alone.
 const OF_SYNTHETIC: [&str; 3] = ["seed", "samples", "valid_samples"];
 /// Keys that hold paths of data.
-const FILES: [&str; 3] = ["files", "valid_files", "test_files"];
+const FILES: [&str; 6] = ["files", "valid_files", "test_files", "maps", "valid_maps", "test_maps"];
 
 /// The `[data.image]` section; paths are absolute and, but for `cache`, exist.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -64,6 +68,14 @@ pub struct DataImage {
     pub valid_files: Vec<PathBuf>,
     /// The same to measure on when the run has ended.
     pub test_files: Vec<PathBuf>,
+    /// Maps of classes of `files`, one for each picture.
+    pub maps: Vec<PathBuf>,
+    /// The same of `valid_files`.
+    pub valid_maps: Vec<PathBuf>,
+    /// The same of `test_files`.
+    pub test_maps: Vec<PathBuf>,
+    /// Numbers in maps that are no class.
+    pub maps_ignored: Vec<u8>,
     /// Share of the pictures held out when there are no `valid_files`, in [0, 1).
     pub valid_share: f64,
     /// At most so many pictures to learn from.
@@ -182,6 +194,10 @@ pub(crate) fn schema() -> Schema {
             field("files", Texts, "Files, folders, archives, tables or manifests to learn from.").or(none()),
             field("valid_files", Texts, "The same to measure on.").or(none()),
             field("test_files", Texts, "The same to measure on once, when the run has ended.").or(none()),
+            field("maps", Texts, "Files that tell of each pixel of `files` what is seen there, the column `image.classes`: PNG of 8 bits grey whose numbers are places in `labels`, one of the same name and size for each picture, cut and mirrored with it.").or(none()),
+            field("valid_maps", Texts, "The same of `valid_files`.").or(none()),
+            field("test_maps", Texts, "The same of `test_files`.").or(none()),
+            field("maps_ignored", Integers, "Numbers in maps that belong to no class; such pixels are neither learned nor measured.").or(json!([255])).at_least(0.0).at_most(255.0),
             field("valid_share", Float, "Share of the pictures held out to measure on when there are no `valid_files`.").or(0.0).at_least(0.0).less_than(1.0),
             field("most_samples", Integer, "At most so many pictures of the files to learn from, drawn once and for all whatever the run's seed.").optional().at_least(1.0),
             field("field", Text, "The column of the picture in parquet tables (its bytes, or a structure with `bytes`), the key of its path in jsonl manifests.").or("image"),
@@ -261,6 +277,23 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataImage
     }
     if image.labelled == Some(false) && !image.labels.is_empty() {
         return range("labels", "left out where `labelled = false`".into());
+    }
+    for (name, files, maps) in [
+        ("maps", &image.files, &image.maps),
+        ("valid_maps", &image.valid_files, &image.valid_maps),
+        ("test_maps", &image.test_files, &image.test_maps),
+    ] {
+        // Either all parts of the data have maps or none.
+        if (image.maps.is_empty() || files.is_empty()) != maps.is_empty() {
+            let allowed = if maps.is_empty() { "a list: `maps` is one" } else { "left out without `maps` and pictures" };
+            return range(name, allowed.into());
+        }
+    }
+    if !image.maps.is_empty() && !(1..=255).contains(&image.labels.len()) {
+        return range("labels", "the names of the classes of `maps`, by their numbers from 0: 1 to 255 of them".into());
+    }
+    if !image.maps.is_empty() && image.labelled.is_some() {
+        return range("labelled", "left out with `maps`: then `labels` are those of pixels".into());
     }
     if let Some(at) = (1..image.labels.len()).find(|at| image.labels[..*at].contains(&image.labels[*at])) {
         return range("labels", format!("a list of different labels: `{}` is there twice", image.labels[at]));
