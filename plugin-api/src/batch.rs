@@ -12,7 +12,8 @@ use crate::tensor::Tensor;
 /// Named columns: what the data threads collated, what goes into a model, what comes out of it.
 ///
 /// Token ids are `text.tokens`, `u32` `[n]`; the rows' layout is `text.layout`. Where the data has them: `text.types` `u32`
-/// `[n]`, `text.label` `u32` `[b]`, `text.score` `f32` `[b]`, `text.tags` `i64` `[n]`.
+/// `[n]`, `text.label` `u32` `[b]`, `text.score` `f32` `[b]`, `text.tags` `i64` `[n]`. Pictures are `image.pixels` `f32`
+/// `[b, c, h, w]`, with `image.label` `u32` `[b]` or `image.classes` `i64` `[b, h, w]`, −100 for none.
 #[derive(Clone)]
 pub struct Batch(Object);
 

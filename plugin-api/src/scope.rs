@@ -97,8 +97,8 @@ impl Scope {
         labels::names(modality, &models::vocabulary(self.object()?, modality)?)
     }
 
-    /// What a label of a modality is: `class` (`text.label`), `score` (`text.score`) or `tags` (`text.tags`); `None` where the
-    /// data does not say.
+    /// What a label of a modality is: `class` (`text.label`, `image.label`), `score` (`text.score`), `tags` (`text.tags`) or `classes`
+    /// (`image.classes`); `None` where the data does not say.
     ///
     /// # Errors
     /// When the experiment's data has no such modality.

@@ -50,7 +50,8 @@ fn vocabulary() -> String {
 /// What plugins may know of text, pictures and sounds.
 pub(super) fn facts() -> BTreeMap<String, String> {
     let ([channels, height, width], [frames, bins]) = (PICTURE, SOUND);
-    let picture = json!({ "height": height, "width": width, "channels": channels, "label_kind": null, "labels": CLASSES });
+    let picture =
+        json!({ "height": height, "width": width, "channels": channels, "label_kind": null, "labels": CLASSES });
     let sound = json!({
         "frames": frames, "bins": bins, "units": UNITS, "frames_per_unit": frames / LABELS, "label_kind": "class", "labels": CLASSES
     });

@@ -135,8 +135,11 @@ pub fn prepare_images(data: &DataImage, on_progress: &mut dyn FnMut(&str, u64, u
         let classes = (data.labels.len(), &data.maps_ignored[..]);
         Ok(Some(Arc::new(ClassMaps::build(files, &source_of(data), index, classes, data.most_pixels)?)))
     };
-    let maps =
-        [maps(Some(&train), &data.maps)?, maps(valid.as_ref(), &data.valid_maps)?, maps(test.as_ref(), &data.test_maps)?];
+    let maps = [
+        maps(Some(&train), &data.maps)?,
+        maps(valid.as_ref(), &data.valid_maps)?,
+        maps(test.as_ref(), &data.test_maps)?,
+    ];
     let has_label = || (0..train.len()).all(|picture| train.label(picture).is_some());
     let labelled = data.maps.is_empty() && data.labelled.unwrap_or_else(has_label);
     let labels = match labelled {
@@ -236,8 +239,7 @@ impl Source for ImageFiles {
             }
             let classes = transform.classes(&map, key).map_err(wrong)?;
             let number = |class: u8| if class == VOID { -100 } else { i64::from(class) };
-            columns
-                .insert("image.classes".to_owned(), ColumnData::I64(classes.into_iter().map(number).collect()));
+            columns.insert("image.classes".to_owned(), ColumnData::I64(classes.into_iter().map(number).collect()));
         }
         Ok(columns)
     }

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn names_lose_folders_and_endings() {
-        for name in ["a/b/street.1.png", "data/maps.tar: train/street.1.png", "maps.tar: street.1.jpg", "street.1.png"] {
+        for name in ["a/b/street.1.png", "data/maps.tar: train/street.1.png", "maps.tar: street.1.jpg", "street.1.png"]
+        {
             assert_eq!(stem(name), "street.1", "{name}");
         }
         assert_eq!(stem("maps/streets-idx3-ubyte.gz, picture 7"), "streets-idx3-ubyte, picture 7");

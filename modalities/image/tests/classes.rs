@@ -76,8 +76,7 @@ fn maps_that_do_not_fit_are_refused_by_name() {
 fn a_map_is_cut_as_its_picture() {
     // Each pixel tells its class.
     let number = |place: usize| (place * 7 % 200) as u8;
-    let picture =
-        Picture { height: SIDE, width: SIDE, channels: 1, pixels: (0..SIDE * SIDE).map(number).collect() };
+    let picture = Picture { height: SIDE, width: SIDE, channels: 1, pixels: (0..SIDE * SIDE).map(number).collect() };
     let transform = |crop, size| Transform {
         size,
         filter: Filter::Bilinear,

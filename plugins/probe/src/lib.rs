@@ -50,8 +50,10 @@ impl Evaluator for Probe {
         let classes = match scope.label_kind(modality)?.as_deref() {
             Some(inside @ ("tags" | "classes")) => {
                 let (of, objective) = if inside == "tags" { ("words", "tag") } else { ("pixels", "segment") };
-                return Err(Error::unsupported(format!("a probe reads one label off each sample, and this data labels {of}"))
-                    .help(format!("train the objective `{objective}` on a frozen model: `model.encoder.frozen=true`")));
+                return Err(Error::unsupported(format!(
+                    "a probe reads one label off each sample, and this data labels {of}"
+                ))
+                .help(format!("train the objective `{objective}` on a frozen model: `model.encoder.frozen=true`")));
             }
             Some("score") => None,
             _ => Some(scope.labels(modality)?.len()),

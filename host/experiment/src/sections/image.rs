@@ -285,7 +285,8 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataImage
     ] {
         // Either all parts of the data have maps or none.
         if (image.maps.is_empty() || files.is_empty()) != maps.is_empty() {
-            let allowed = if maps.is_empty() { "a list: `maps` is one" } else { "left out without `maps` and pictures" };
+            let allowed =
+                if maps.is_empty() { "a list: `maps` is one" } else { "left out without `maps` and pictures" };
             return range(name, allowed.into());
         }
     }

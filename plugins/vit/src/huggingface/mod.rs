@@ -33,7 +33,9 @@ fn architecture(settings: &VitSettings) -> Option<&'static Architecture> {
         let read = (architecture.settings)(&Config::new(&written)).and_then(|read| VitSettings::from_json(&read));
         let Ok(mut read) = read else { return false };
         read.initial.clone_from(&settings.initial);
-        if settings.positions == "sincos" && read.positions == "fixed" {
+        // What is computed here is held there, among what was learned where there is a mask token: ViT-MAE has none.
+        let held = read.positions == "fixed" || settings.mask_token && read.positions == "learned";
+        if settings.positions == "sincos" && held {
             read.positions.clone_from(&settings.positions);
         }
         read.ffn_width = Some(read.inner_width());

@@ -1,5 +1,6 @@
 //! Names that the architectures share: the family's own, after a prefix.
 
+use plugin_api::nn::grid_positions;
 use plugin_api::prelude::*;
 
 use crate::Vit;
@@ -40,6 +41,17 @@ pub(super) fn rows(vit: &Vit, prefix: &str) -> Vec<HuggingFaceName> {
     let shape = [settings.width, vit.pictures.channels, settings.patch_size, settings.patch_size];
     rows.push(HuggingFaceName::new(kernel, format!("{prefix}{kernel}")).permuted(&shape, &[0, 2, 3, 1]));
     rows
+}
+
+/// With positions that are computed here, for files that hold them.
+pub(super) fn with_positions(table: HuggingFaceTable, vit: &Vit) -> HuggingFaceTable {
+    if vit.settings.positions != "sincos" {
+        return table;
+    }
+    let ([rows, columns], width) = (vit.embeddings.grid(), vit.settings.width);
+    let mut values = vec![0.0; width];
+    values.extend(grid_positions(rows, columns, width));
+    table.constant("vit.embeddings.position_embeddings", &[1, rows * columns + 1, width], values)
 }
 
 /// `weight` and `bias` of a layer of a head, under its published name.

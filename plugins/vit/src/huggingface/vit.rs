@@ -3,7 +3,7 @@
 use plugin_api::prelude::*;
 use plugin_api::{HuggingFaceConfig as Config, Json, json};
 
-use super::names::{layer, rows};
+use super::names::{layer, rows, with_positions};
 use super::{Architecture, common};
 use crate::Vit;
 use crate::settings::VitSettings;
@@ -39,5 +39,6 @@ fn table(vit: &Vit) -> HuggingFaceTable {
     let [weight, bias] = layer("values.decoder.0", "decoder.0");
     rows.extend([weight.permuted(&[outputs, vit.settings.width, 1, 1], &[0, 1, 2, 3]), bias]);
     // No head of these reads what the pooler makes.
-    HuggingFaceTable::new("vit.", rows).ignore("*pooler.dense.weight").ignore("*pooler.dense.bias")
+    let table = HuggingFaceTable::new("vit.", rows).ignore("*pooler.dense.weight").ignore("*pooler.dense.bias");
+    with_positions(table, vit)
 }
