@@ -95,7 +95,7 @@ impl Built {
         self.pass(name, input, texts, packed, ALL, call)
     }
 
-    /// What the model begins from, by the `input` and `rows` of its description: tokens, pixels or features.
+    /// What the model begins from, by the `input` and `rows` of its description: tokens, pixels, codes or features.
     fn input(&self, texts: &[Text]) -> Result<(&'static str, Tensor)> {
         let stacked = |of: fn(&Text) -> Vec<f32>, dims: &[usize]| {
             let numbers: Vec<f32> = texts.iter().flat_map(of).collect();
@@ -105,11 +105,25 @@ impl Built {
         Ok(match self.described("input").as_ref().and_then(Json::as_str) {
             Some("pixels") => ("pixels", stacked(Text::pixels, &samples::PICTURE)?),
             Some("features") => ("features", features(texts)?),
+            Some("codes") => ("codes", self.codes(texts)?),
             _ => {
                 let ids: Vec<u32> = texts.iter().flat_map(|text| text.tokens().iter().copied()).collect();
                 ("tokens", Tensor::from_slice(&ids, &[ids.len()], &Device::Cpu)?)
             }
         })
+    }
+
+    /// Codes of the patches of each sample's picture, which are its own.
+    fn codes(&self, texts: &[Text]) -> Result<Tensor> {
+        let number = |key| self.described(key).and_then(|number| number.as_u64()).unwrap_or(1);
+        let class_rows = u64::from(self.described("class_token") == Some(Json::Bool(true)));
+        let patches = number("rows").saturating_sub(class_rows);
+        let of = |text: &Text| {
+            let key = Key::root(0).stream("codes").at(text.id());
+            (0..patches).map(move |patch| key.below(patch, number("input_codes")) as u32).collect::<Vec<_>>()
+        };
+        let codes: Vec<u32> = texts.iter().flat_map(of).collect();
+        Ok(Tensor::from_slice(&codes, &[codes.len()], &Device::Cpu)?)
     }
 
     fn described(&self, key: &str) -> Option<Json> {

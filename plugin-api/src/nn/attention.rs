@@ -276,6 +276,13 @@ impl Attention {
         Ok(self.finish(x_nd, call, layout, mask.as_ref()))
     }
 
+    /// Queries `[n, h, k]`, keys and values `[n, g, k]` of rows `[n, width]` as [`Attention::apply`] compares and mixes them.
+    #[track_caller]
+    #[must_use]
+    pub fn queries_keys_values(&self, x_nd: &Tensor, layout: &Layout, positions: Option<&Tensor>) -> [Tensor; 3] {
+        self.turned(x_nd, layout, positions).into()
+    }
+
     /// Queries, keys and values of rows, turned by their positions where that is asked for.
     #[track_caller]
     fn turned(&self, x_nd: &Tensor, layout: &Layout, positions: Option<&Tensor>) -> (Tensor, Tensor, Tensor) {

@@ -229,6 +229,14 @@ impl Block {
         self.feed(&self.crossed(self.with_attended(x_nd, attended_nd), call), call.layout)
     }
 
+    /// Queries `[n, h, k]`, keys and values `[n, g, k]` of attention over the rows `[n, width]` that enter the block, for those who
+    /// look at what passes between rows. They are computed once more: [`Block::apply`] keeps none.
+    #[track_caller]
+    #[must_use]
+    pub fn queries_keys_values(&self, x_nd: &Tensor, call: BlockCall<'_>) -> [Tensor; 3] {
+        self.attention.queries_keys_values(&self.before(x_nd), call.layout, call.positions)
+    }
+
     /// The first part, with all attention: of rows `[n, width]` the same shape. [`Block::feed`] follows.
     ///
     /// # Errors

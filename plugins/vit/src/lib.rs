@@ -2,6 +2,7 @@
 //!
 //! Dosovitskiy et al. 2020, arXiv:2010.11929; the rows may be those of all patches or of some, as masked autoencoders want
 //! them (He et al. 2021, arXiv:2111.06377), and some may be hidden behind a learned vector (Bao et al. 2021, arXiv:2106.08254).
+//! Patches may also be codes of a tokenizer, with a label beside them (Chang et al. 2022, arXiv:2202.04200).
 //! Weights have the names of Hugging Face's ViT and BEiT. Axes: b pictures, l patches of a
 //! picture, m patches of all, n rows, d width.
 
@@ -69,6 +70,11 @@ impl ModelFamily for Vit {
         let shared = (self.biases.len() == 1).then(|| bias_of(0)).transpose()?;
         for (index, block) in self.blocks.iter().enumerate().take(layers.end).skip(layers.start) {
             let own = if self.biases.len() > 1 { Some(bias_of(index)?) } else { shared.clone() };
+            let parts = ["query", "key", "value"].map(|part| format!("layers.{index}.attention.{part}"));
+            if parts.iter().any(|name| call.wants(name)) {
+                let made = block.queries_keys_values(&hidden_nd, BlockCall::new(call.layout()));
+                wanted.extend(parts.into_iter().zip(made).filter(|(name, _)| call.wants(name)));
+            }
             let mask = match (call.mask(index), own) {
                 (Some(mask), Some(bias)) => Some(mask & bias),
                 (mask, bias) => mask.or(bias),
@@ -93,7 +99,10 @@ impl ModelFamily for Vit {
         let class_token = usize::from(self.settings.class_token);
         Description::new(self.settings.width, self.settings.num_layers)
             .with("modality", "image")
-            .with("input", "pixels")
+            .with("input", if self.settings.codes > 0 { "codes" } else { "pixels" })
+            .with("input_codes", self.settings.codes)
+            .with("input_labels", self.settings.labels)
+            .with("num_heads", self.settings.num_heads)
             .with("rows", self.embeddings.patches() + class_token)
             .with("patch_size", self.settings.patch_size)
             .with("class_token", self.settings.class_token)

@@ -34,6 +34,14 @@ pub struct VitSettings {
     /// A learned vector that stands in for hidden patches, which objectives like `simmim` and `beit` need.
     #[setting(default = false)]
     pub mask_token: bool,
+    /// Codes that stand for patches in the place of pixels, each with a learned vector (Chang et al. 2022, arXiv:2202.04200); 0 reads
+    /// pixels.
+    #[setting(default = 0, range = 0..=16777216)]
+    pub codes: usize,
+    /// Labels that pictures may have, each with a learned vector that is added to the class token, and one more for none; 0 knows
+    /// nothing of labels.
+    #[setting(default = 0, range = 0..=16777216)]
+    pub labels: usize,
     /// What each part of a block adds is multiplied by learned factors that start here; 0 for none (Touvron et al. 2021,
     /// arXiv:2103.17239).
     #[setting(default = 0.0, range = 0.0..=10.0)]
@@ -93,6 +101,10 @@ impl VitSettings {
         if self.positions == "sincos" && !width.is_multiple_of(4) {
             let fact = format!("is `sincos`, which needs a `width` that 4 divides, and that is {width}");
             return Err(Error::setting("positions", fact).help("choose a multiple of 4, or learned positions"));
+        }
+        if self.labels > 0 && !self.class_token {
+            let fact = format!("is {}, and there is no class token that their vectors could be added to", self.labels);
+            return Err(Error::setting("labels", fact).help("set `class_token = true`"));
         }
         if self.ffn_width == Some(0) {
             return Err(Error::setting("ffn_width", "is 0").help("leave it out for 4 times `width`"));

@@ -2,7 +2,7 @@
 
 use lacuna::conformance::{assert_conforms, assert_conforms_with};
 
-/// Both kinds of positions, with and without a class token. One test: the suite counts the threads of the process.
+/// Both kinds of positions, with and without a class token, pixels and codes. One test: the suite counts the threads of the process.
 #[test]
 fn conforms() {
     assert_conforms("vit");
@@ -10,5 +10,6 @@ fn conforms() {
     assert_conforms_with("vit", &["model.class_token=false"]);
     let beit = ["model.positions=none", "model.relative_bias=each", "model.layer_scale=0.1", "model.key_bias=false"];
     assert_conforms_with("vit", &[&beit[..], &["model.final_norm=false", "model.head_norm=true"]].concat());
+    assert_conforms_with("vit", &["model.codes=3", "model.labels=2"]);
     assert_conforms_with("vit", &["model.relative_bias=shared", "model.class_token=false"]);
 }
