@@ -17,6 +17,15 @@ pub trait Figures: Objective {
     /// # Errors
     /// When an item is missing, or the figures cannot be told from these samples.
     fn figures(&self, items: &Items) -> Result<Vec<(String, f64)>>;
+
+    /// Named maps `[h, w]` of light from 0 to 1 over all samples, for the report.
+    ///
+    /// # Errors
+    /// As [`Figures::figures`].
+    fn maps(&self, items: &Items) -> Result<Vec<(String, Tensor)>> {
+        let _ = items;
+        Ok(Vec::new())
+    }
 }
 
 /// One item of a batch, on its way to the host.
@@ -25,13 +34,22 @@ pub(crate) struct Item {
     name: String,
     values: Tensor,
     layout: Option<Layout>,
-    written: bool,
+    write: Write,
+}
+
+/// What becomes of an item; the numbers are those of `lacuna_abi::Logs::item`.
+#[derive(Debug, Clone, Copy)]
+enum Write {
+    ForFigures = 0,
+    Records = 1,
+    Pixels = 2,
+    Levels = 3,
 }
 
 impl Item {
     pub(crate) fn hand_over(&self, collector: &Object) -> Result<()> {
         let layout = self.layout.as_ref().map(HostObject::object);
-        calls::item(collector, &self.name, self.values.object(), layout, self.written)
+        calls::item(collector, &self.name, self.values.object(), layout, self.write as u32)
     }
 }
 
@@ -39,28 +57,46 @@ impl Loss {
     /// A result of each sample of the batch: `values` `[b]`, one number each, or `[b, k]`, a list of k numbers each. Truth values
     /// count as 0 and 1. Forgotten while training.
     pub fn item(self, name: &str, values: &Tensor) -> Self {
-        self.with_item(name, values, None, true)
+        self.with_item(name, values, None, Write::Records)
     }
 
     /// As many results of each sample as it has rows: `values_n` `[n]` in a layout of one segment for each sample.
     pub fn item_rows(self, name: &str, values_n: &Tensor, layout: &Layout) -> Self {
-        self.with_item(name, values_n, Some(layout.clone()), true)
+        self.with_item(name, values_n, Some(layout.clone()), Write::Records)
     }
 
     /// As [`Loss::item`], for figures alone: what would fill a file without telling a reader anything, such as hidden features.
     pub fn item_for_figures(self, name: &str, values: &Tensor) -> Self {
-        self.with_item(name, values, None, false)
+        self.with_item(name, values, None, Write::ForFigures)
     }
 
     /// As [`Loss::item_rows`], for figures alone.
     pub fn item_rows_for_figures(self, name: &str, values_n: &Tensor, layout: &Layout) -> Self {
-        self.with_item(name, values_n, Some(layout.clone()), false)
+        self.with_item(name, values_n, Some(layout.clone()), Write::ForFigures)
     }
 
-    fn with_item(mut self, name: &str, values: &Tensor, layout: Option<Layout>, written: bool) -> Self {
-        self.items.push(Item { name: name.to_owned(), values: values.clone(), layout, written });
+    /// Pictures of each sample of the batch for the report of the run: all `[b, c, h, w]` as the model sees pixels, shown one below
+    /// the other (as it is, what is hidden, what is predicted), which `name` tells. Those of the first held-out samples are kept.
+    /// Forgotten while training: what costs time is made only where [`training`](crate::training) is false.
+    pub fn pictures(self, name: &str, pictures_bchw: &[&Tensor]) -> Self {
+        self.with_item(name, &Tensor::stack(pictures_bchw, 1), None, Write::Pixels)
+    }
+
+    /// As [`Loss::pictures`], of levels of light from 0 to 1: maps of codes or weights.
+    pub fn maps(self, name: &str, maps_bchw: &[&Tensor]) -> Self {
+        self.with_item(name, &Tensor::stack(maps_bchw, 1), None, Write::Levels)
+    }
+
+    fn with_item(mut self, name: &str, values: &Tensor, layout: Option<Layout>, write: Write) -> Self {
+        self.items.push(Item { name: name.to_owned(), values: values.clone(), layout, write });
         self
     }
+}
+
+/// One map of light from 0 to 1 over all samples, `[h, w]`, for the report.
+pub(crate) fn hand_over_map(collector: &Object, name: &str, map_hw: &Tensor) -> Result<()> {
+    let map = map_hw.unsqueeze(0).unsqueeze(0).unsqueeze(0);
+    calls::item(collector, name, map.object(), None, Write::Levels as u32)
 }
 
 /// The results of one name.

@@ -7,6 +7,8 @@
 //! provenance.json   versions and hashes of host, plugins and data, command line, start
 //! metrics.jsonl     the source of truth: what was measured at which step, the same bytes on every machine
 //! items.jsonl      what the last measurement found for each sample, where the plugin tells; of test data `items-test.jsonl`
+//! pictures/         what plugins show of the first held-out samples: `valid/NAME.png`
+//! sounds/           held-out sounds: `valid/NAME.wav`
 //! timings.jsonl     what depends on the clock
 //! tensorboard/      the rows of metrics.jsonl as events for TensorBoard
 //! log.txt           what the program said
@@ -25,6 +27,7 @@ mod compare;
 mod error;
 mod items;
 mod lock;
+mod media;
 mod metrics;
 mod provenance;
 mod report;
@@ -47,6 +50,7 @@ pub use compare::{
 };
 pub use error::{Error, Result};
 pub use items::{ItemRow, ItemValue, read_items, write_items};
+pub use media::{Kind as MediumKind, Medium, read_media};
 pub use metrics::{MetricsWriter, Row, Rows, Torn, parse_rows, read_rows};
 pub use provenance::{FileFacts, Provenance, Resumption, hash_file, utc_text};
 pub use report::{

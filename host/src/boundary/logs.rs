@@ -3,10 +3,10 @@
 use lacuna_abi::{Bytes, Handle, Logs};
 
 use super::items::BatchItem;
-use super::loss::{LossCollector, LossPart, Metric};
+use super::loss::{LossCollector, LossPart, Metric, Shown};
 use super::object::{self, Content, Object};
 use super::{frame, guard};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub(super) static TABLE: Logs = Logs { part, metric, targets, log, item, figure };
 
@@ -66,7 +66,14 @@ unsafe extern "C" fn item(loss: Handle, name: Bytes, values: Handle, layout: Han
                 _ => return Err(guard::wrong_kind("the layout of an item", "layout", object)),
             },
         };
-        collector.item(BatchItem { name: name.to_owned(), values, layout, written: write != 0 })
+        match write {
+            0 | 1 => collector.item(BatchItem { name: name.to_owned(), values, layout, written: write == 1 }),
+            2 | 3 => collector.shown(Shown { name: name.to_owned(), pictures: values, as_pixels: write == 2 }),
+            _ => {
+                Err(Error::new("plugin/unknown", format!("this host does not know what to do with the item `{name}`"))
+                    .with_help("build the plugin against the host's own `plugin_api`"))
+            }
+        }
     })
 }
 

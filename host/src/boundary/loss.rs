@@ -32,6 +32,17 @@ pub struct Metric {
     pub count: Tensor,
 }
 
+/// Pictures of the samples of a batch, for people.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// What they show.
+    pub name: String,
+    /// `[b, k, c, h, w]`, k of each sample; without gradient.
+    pub pictures: Tensor,
+    /// Whether they are pixels as models see them; otherwise levels of light from 0 to 1.
+    pub as_pixels: bool,
+}
+
 /// The result of one loss call.
 #[derive(Default)]
 pub struct LossResult {
@@ -47,6 +58,8 @@ pub struct LossResult {
     pub updates: Vec<BufferUpdate>,
     /// Results of single samples, in evaluation only.
     pub items: Vec<BatchItem>,
+    /// Pictures for people, in evaluation only.
+    pub shown: Vec<Shown>,
     /// Figures over all samples, where those were asked for.
     pub figures: Vec<(String, f64)>,
 }
@@ -98,6 +111,22 @@ impl LossCollector {
         }
         let values = item.values.stop_gradient();
         result.items.push(BatchItem { values, ..item });
+        Ok(())
+    }
+
+    pub(super) fn shown(&self, shown: Shown) -> Result<()> {
+        let dims = shown.pictures.dims();
+        if dims.len() != 5 || dims[1..].contains(&0) {
+            let text =
+                format!("the pictures `{}` have shape {dims:?}, not [samples, k, channels, height, width]", shown.name);
+            return Err(Error::new("plugin/shape", text));
+        }
+        let mut result = self.lock();
+        if result.shown.iter().any(|other| other.name == shown.name) {
+            return Err(Error::new("loss/name", format!("pictures named `{}` are given twice", shown.name)));
+        }
+        let pictures = shown.pictures.stop_gradient();
+        result.shown.push(Shown { pictures, ..shown });
         Ok(())
     }
 

@@ -51,7 +51,7 @@ pub use instances::{
 };
 pub use items::{BatchItem, ItemColumn, ItemValue, Items, ItemsSoFar};
 pub use live::{KINDS, Live};
-pub use loss::{LossPart, LossResult, Metric};
+pub use loss::{LossPart, LossResult, Metric, Shown};
 pub use memory::tensor_from_bytes;
 pub use object::{Content, Object, TensorState};
 pub use outcomes::Outcomes;

@@ -1,4 +1,5 @@
-//! `lacuna generate MODEL`: texts continued by the causal model of a run or a model folder, or answered by its encoder–decoder.
+//! `lacuna generate MODEL`: texts continued by the causal model of a run or a model folder, or answered by its encoder–decoder;
+//! texts and pictures made by the decoder of a plugin.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,12 @@ pub(crate) struct GenerateArguments {
     /// Sequences for each prompt, with --decoder.
     #[arg(long, value_name = "K", default_value_t = 1, requires = "decoder")]
     pub(super) samples: usize,
+    /// What made pictures shall show, by the name or number of the label; a row of K for each. May be given several times.
+    #[arg(long, value_name = "LABEL", requires = "decoder")]
+    pub(super) label: Vec<String>,
+    /// The PNG file for a sheet of made pictures.
+    #[arg(long, value_name = "FILE", default_value = "pictures.png", requires = "decoder")]
+    pub(super) out: PathBuf,
     /// The text to continue; empty, or left out, begins from the begin token. May be given several times.
     #[arg(long, value_name = "TEXT")]
     pub(super) prompt: Vec<String>,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::generate::{GenerateArguments, prompt_ids, prompts};
 use super::{Common, Outcome, print_json};
-use crate::decode::{DecodeRequest, Decoded, Trained, decode, plugin_decoder};
+use crate::decode::{DecodeRequest, Decoded, PictureCodes, Trained, decode, plugin_decoder};
 use crate::error::{Error, Result};
 use crate::models::{Opened, Pick, Stored};
 
@@ -30,6 +30,9 @@ pub(super) fn run(common: &Common, arguments: &GenerateArguments, plugin: &str) 
         options: first.evaluation(),
     };
     let decoder = plugin_decoder(&catalogue, plugin, &arguments.settings, &trained)?;
+    if let Some(codes) = PictureCodes::find(&opened) {
+        return super::generate_pictures::run(common, arguments, &decoder, &trained, &codes);
+    }
     let (tokenizer, prompts) = prompts(first, arguments, given)?;
     let (samples, length, seed) = (arguments.samples, arguments.tokens, arguments.seed);
     let request = DecodeRequest { prompts: &prompts, samples, length, seed, batch: arguments.batch as usize };

@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod features;
 mod generate;
+mod generate_pictures;
 mod generate_with;
 mod import;
 mod measured;

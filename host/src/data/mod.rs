@@ -2,6 +2,7 @@
 
 mod audio;
 mod batches;
+mod levels;
 mod pictures;
 mod prepare;
 mod run_data;
@@ -10,6 +11,7 @@ mod synthetic;
 
 pub use audio::{AudioData, AudioSamples, ClipSettings, Clips, Skipped, prepare_audio};
 pub use batches::{BatchMaker, MicroBatch, StepBatch};
+pub use levels::Levels;
 pub(crate) use pictures::index_of;
 pub use pictures::{ImageData, ImageFiles, prepare_images};
 pub(crate) use prepare::source_settings;

@@ -58,6 +58,15 @@ pub trait Source: Send + Sync {
         self.len() == 0
     }
 
+    /// The sound of a sample, in samples a second and the wave, where it is one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn sound(&self, sample: usize) -> Result<Option<(u32, Vec<f32>)>> {
+        let _ = sample;
+        Ok(None)
+    }
+
     /// Rows of sample `sample` in the batch's layout.
     fn length(&self, sample: usize) -> usize;
 

@@ -6,6 +6,7 @@ mod decoder;
 mod entropy;
 mod gaps;
 mod generate;
+mod pictures;
 mod plugin;
 mod sampling;
 
@@ -14,6 +15,7 @@ pub use decoder::{Decoder, Reading, writes};
 pub use entropy::{Entropy, entropy};
 pub use gaps::{Filling, fill_gaps};
 pub use generate::{Ended, Generated, Limits, Times, Written, generate};
+pub use pictures::PictureCodes;
 pub(crate) use plugin::prompts_object;
 pub use plugin::{DecodeRequest, Decoded, Trained, decode, plugin_decoder};
 pub use sampling::{Sampler, Sampling};

@@ -11,6 +11,6 @@ mod sounds;
 
 pub use input::{Line, Side, read_lines};
 pub use pictures::{Pixels, picture_features};
-pub(crate) use run::check_output;
 pub use run::{FeatureOptions, Features, features};
+pub(crate) use run::{check_output, numbers_of};
 pub use sounds::{Sounds, sound_features};

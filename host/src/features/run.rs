@@ -305,7 +305,7 @@ impl<'a> Pass<'a> {
 }
 
 /// The elements of a tensor in f32.
-pub(super) fn numbers_of(tensor: &Tensor) -> Result<Vec<f32>> {
+pub(crate) fn numbers_of(tensor: &Tensor) -> Result<Vec<f32>> {
     let tensor = compute::ops::cast(tensor, DType::F32)?;
     let numbers = tensor.value().flatten_all().and_then(|values| values.to_vec1::<f32>());
     Ok(numbers.map_err(compute::Error::from)?)

@@ -245,12 +245,27 @@ impl Opened {
         inputs: impl IntoIterator<Item = (String, Content)>,
         layout: &Layout,
     ) -> Result<compute::Tensor> {
+        self.output(call, workflow, inputs, layout, "hidden")
+    }
+
+    /// One output of `inputs` under a workflow by its name; `hidden` are the hidden rows.
+    ///
+    /// # Errors
+    /// The model's error.
+    pub fn output(
+        &self,
+        call: &Arc<Call>,
+        workflow: &str,
+        inputs: impl IntoIterator<Item = (String, Content)>,
+        layout: &Layout,
+        name: &str,
+    ) -> Result<compute::Tensor> {
         let inputs = batch_object(inputs)?;
-        let request =
-            ForwardRequest { workflow, inputs: &inputs, layout, masks: &[], layers: 0..u32::MAX, wanted: &[] };
+        let wanted: &[&str] = if name == "hidden" { &[] } else { &[name] };
+        let request = ForwardRequest { workflow, inputs: &inputs, layout, masks: &[], layers: 0..u32::MAX, wanted };
         let outputs = self.model.forward(call, &request)?;
         match outputs.content() {
-            Content::Batch(outputs) => outputs.tensor("hidden"),
+            Content::Batch(outputs) => outputs.tensor(name),
             _ => Err(Error::new("host/output", "the outputs changed their kind")),
         }
     }

@@ -9,6 +9,8 @@ use serde_json::json;
 use crate::error::{Error, Result};
 
 const PREVIOUS: &str = "{previous}";
+/// What `{stage.1}` begins with.
+const STAGE: &str = "{stage.";
 const ROOT: &str = "{root}";
 
 /// One run: an experiment with its overrides.
@@ -20,10 +22,10 @@ pub struct PlannedRun {
     pub key: String,
     /// The experiment file.
     pub file: PathBuf,
-    /// Its overrides; `{previous}` still stands in them.
+    /// Its overrides; `{previous}` and `{stage.1}` still stand in them.
     pub set: Vec<String>,
-    /// The run whose folder `{previous}` is.
-    pub previous: Option<usize>,
+    /// What stands in them for the folders of earlier runs, and which those are.
+    pub earlier: Vec<(String, usize)>,
 }
 
 /// One measurement: an arm on a task with a seed.
@@ -72,7 +74,7 @@ impl Plan {
                         let mut runs = Vec::new();
                         for (at, stage) in stages.iter().enumerate() {
                             let grid = if at + 1 == stages.len() { grid.as_slice() } else { &[] };
-                            let run = plan.run(stage, grid, overrides, seed, runs.last().copied())?;
+                            let run = plan.run(stage, grid, overrides, seed, &runs)?;
                             runs.push(run);
                         }
                         plan.cells.push(Cell { arm: arm_at, task, choice, seed, runs });
@@ -89,19 +91,23 @@ impl Plan {
         grid: &[String],
         overrides: &[String],
         seed: u64,
-        previous: Option<usize>,
+        before: &[usize],
     ) -> Result<usize> {
         let hash = self.hash(&stage.file)?;
         let all = stage.set.iter().chain(grid).chain(overrides);
         // An arm without stages begins its tasks from nothing: what a task takes from the arm is left out.
-        let kept = all.filter(|set| previous.is_some() || !set.contains(PREVIOUS));
+        let kept = all.filter(|set| !before.is_empty() || !set.contains(PREVIOUS));
         let mut set = kept.map(|set| filled(set, seed, overrides, stage)).collect::<Result<Vec<String>>>()?;
         if !set.iter().any(|set| set.starts_with("run.seed=")) {
             set.push(format!("run.seed={seed}"));
         }
-        let previous = previous.filter(|_| set.iter().any(|set| set.contains(PREVIOUS)));
-        let before = previous.map(|at| self.runs[at].key.clone());
-        let identity = json!({ "file": hash, "set": set, "previous": before });
+        let earlier = earlier(&set, before, stage)?;
+        let key_of = |at: usize| self.runs[at].key.clone();
+        let previous = earlier.iter().find(|(name, _)| name == PREVIOUS).map(|(_, at)| key_of(*at));
+        let mut identity = json!({ "file": hash, "set": set, "previous": previous });
+        for (name, at) in earlier.iter().filter(|(name, _)| name != PREVIOUS) {
+            identity[name] = json!(key_of(*at));
+        }
         let key = blake3::hash(identity.to_string().as_bytes()).to_hex().to_string();
         if let Some(same) = self.runs.iter().position(|run| run.key == key) {
             return Ok(same);
@@ -110,7 +116,7 @@ impl Plan {
         let stem: String =
             stem.chars().take(40).map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
         let name = format!("{stem}-seed{seed}-{}", &key[..10]);
-        self.runs.push(PlannedRun { name, key, file: stage.file.clone(), set, previous });
+        self.runs.push(PlannedRun { name, key, file: stage.file.clone(), set, earlier });
         Ok(self.runs.len() - 1)
     }
 
@@ -130,18 +136,23 @@ impl Plan {
     /// # Errors
     /// The first experiment that is refused, and which it is.
     pub fn check(&self) -> Result<()> {
-        for run in self.runs.iter().filter(|run| run.previous.is_none()) {
+        for run in self.runs.iter().filter(|run| run.earlier.is_empty()) {
             Experiment::load(&run.file, &run.set)
                 .map_err(|error| Error::from(error).within(vec![format!("stage {}", run.file.display())]))?;
         }
         Ok(())
     }
 
-    /// The overrides of a run whose predecessor lies in `previous`.
+    /// The overrides of a run, where each run lies in the folder that `folder` tells.
     #[must_use]
-    pub fn arguments(&self, run: usize, previous: Option<&Path>) -> Vec<String> {
-        let folder = previous.map(|path| path.display().to_string()).unwrap_or_default();
-        self.runs[run].set.iter().map(|set| set.replace(PREVIOUS, &folder)).collect()
+    pub fn arguments(&self, run: usize, folder: impl Fn(&PlannedRun) -> PathBuf) -> Vec<String> {
+        let PlannedRun { set, earlier, .. } = &self.runs[run];
+        let filled = |text: &String| {
+            earlier.iter().fold(text.clone(), |text, (name, at)| {
+                text.replace(name, &folder(&self.runs[*at]).display().to_string())
+            })
+        };
+        set.iter().map(filled).collect()
     }
 
     /// The first cell that needs a run, and the place of the run in it.
@@ -149,6 +160,36 @@ impl Plan {
     pub fn first_use(&self, run: usize) -> Option<(&Cell, usize)> {
         self.cells.iter().find_map(|cell| Some((cell, cell.runs.iter().position(|&at| at == run)?)))
     }
+}
+
+/// What stands in overrides for earlier runs, `{previous}` and `{stage.1}`, each with its run among those `before` in the cell.
+fn earlier(set: &[String], before: &[usize], stage: &Stage) -> Result<Vec<(String, usize)>> {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    if set.iter().any(|set| set.contains(PREVIOUS)) {
+        found.extend(before.last().map(|at| (PREVIOUS.to_owned(), *at)));
+    }
+    for set in set {
+        for (at, _) in set.match_indices(STAGE) {
+            let rest = &set[at + STAGE.len()..];
+            let name = rest.split_once('}').map(|(number, _)| (format!("{STAGE}{number}}}"), number.parse::<usize>()));
+            let run = name.as_ref().and_then(|(_, number)| before.get(number.as_ref().ok()?.checked_sub(1)?));
+            let (Some((name, _)), Some(run)) = (&name, run) else {
+                let text =
+                    format!("`{set}` means a stage that does not come before this one, number {}", before.len() + 1);
+                let error = Error::new("config/study", text)
+                    .with_help("`{stage.1}` is the run folder of the first stage of the arm; those of a task count on");
+                let line = stage.place.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
+                return Err(match stage.place.file() {
+                    Some(file) => error.at(file.display().to_string(), line),
+                    None => error,
+                });
+            };
+            if !found.iter().any(|(known, _)| known == name) {
+                found.push((name.clone(), *run));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// `{seed}` and `{root}` filled in; `{root}` of data files is the experiment's own to fill.
@@ -202,7 +243,7 @@ mod tests {
         assert_eq!(plan.cells[2].runs[0], plan.cells[3].runs[0]);
         assert_ne!(plan.cells[2].runs[1], plan.cells[3].runs[1]);
         let last = plan.cells[3].runs[1];
-        let arguments = plan.arguments(last, Some(Path::new("/r/first")));
+        let arguments = plan.arguments(last, |_| PathBuf::from("/r/first"));
         assert_eq!(arguments, ["model.encoder.weights=/r/first", "x.y=5", "run.steps=2", "run.seed=5"]);
         assert!(plan.runs[last].name.starts_with("b-seed5-"));
     }
@@ -218,6 +259,29 @@ mod tests {
             before.iter().zip(&after).all(|(a, b)| a != b),
             "what follows a changed run changes: {before:?} {after:?}"
         );
+    }
+
+    #[test]
+    fn a_stage_may_take_from_any_before_it() {
+        let text = |second: &str, third: &str| {
+            let stage = |file: &str, set: &str| format!("[[arm.stage]]\nfile = '{file}.toml'\nset = [{set}]\n");
+            format!(
+                "[study]\n[[arm]]\nname = 'one'\n{}{}{}",
+                stage("a", "'x.y=1'"),
+                stage("b", second),
+                stage("b", third)
+            )
+        };
+        let (_folder, mended) = study(&text("", "'x.a={stage.1}', 'x.b={previous}', 'x.c={stage.2}'"));
+        let plan = Plan::of(&mended, &[0], &[]).unwrap();
+        let arguments = plan.arguments(2, |run| PathBuf::from(run.file.file_name().unwrap()));
+        assert_eq!(arguments, ["x.a=a.toml", "x.b=b.toml", "x.c=b.toml", "run.seed=0"]);
+        let (_folder, other) = study(&text("", "'x.a={stage.2}', 'x.b={previous}', 'x.c={stage.1}'"));
+        assert_ne!(Plan::of(&other, &[0], &[]).unwrap().runs[2].key, plan.runs[2].key);
+        for wrong in ["{stage.0}", "{stage.2}", "{stage.x}", "{stage."] {
+            let (_folder, odd) = study(&text(&format!("'x.a={wrong}'"), ""));
+            assert_eq!(Plan::of(&odd, &[0], &[]).unwrap_err().code, "config/study", "{wrong}");
+        }
     }
 
     #[test]

@@ -122,8 +122,7 @@ fn run(
     let planned = &plan.runs[at];
     let label = label(study, plan, at);
     let begun = Instant::now();
-    let previous = planned.previous.map(|before| folder.run(&plan.runs[before]));
-    let set = plan.arguments(at, previous.as_deref());
+    let set = plan.arguments(at, |run| folder.run(run));
     loop {
         while folder.busy(planned) && begun.elapsed() < PATIENCE {
             progress.say(&format!("{label}: waiting for the process that still holds it"));

@@ -7,8 +7,9 @@ use compute::Device;
 use modality_text::Samples;
 
 use super::meters::Meters;
+use super::sheets::{Sheet, SheetsSoFar};
 use crate::boundary::{Call, CallOptions, Items, ItemsSoFar, ObjectiveInstance};
-use crate::data::BatchMaker;
+use crate::data::{BatchMaker, Levels};
 use crate::error::{Error, Result};
 
 /// Draws of held-out batches are keyed by this seed, whatever the run's, so that runs are compared on the same masks.
@@ -64,6 +65,8 @@ pub struct HeldOut {
     pub metrics: Vec<(String, f64)>,
     /// The results of single samples, where the objective gives any.
     pub items: Option<Items>,
+    /// Pictures that the objective shows.
+    pub sheets: Vec<Sheet>,
     /// The number of batches.
     pub batches: u64,
 }
@@ -80,6 +83,8 @@ pub struct Evaluator {
     pub threads: usize,
     /// The device.
     pub device: Device,
+    /// How pictures were made, where the data is such.
+    pub levels: Option<Levels>,
 }
 
 impl Evaluator {
@@ -90,6 +95,7 @@ impl Evaluator {
     pub fn measure(&self, objective: &ObjectiveInstance, options: &CallOptions, limit: Option<u64>) -> Result<HeldOut> {
         let mut meters = Meters::default();
         let mut parts: BTreeMap<String, (f64, f64, f64)> = BTreeMap::new();
+        let mut sheets = SheetsSoFar::default();
         let (mut targets, mut measured, mut items) = (BTreeMap::<u32, u64>::new(), 0, ItemsSoFar::default());
         for batch in self.batches.evaluation(self.settings, limit, self.threads)? {
             let batch = batch?;
@@ -99,6 +105,7 @@ impl Evaluator {
                 let (numbers, ids) = (data.numbers.clone(), data.samples.clone());
                 let result = objective.loss(&call, &data.on_device(&self.device)?)?;
                 items.add(&numbers, &ids, &result.items)?;
+                sheets.add(&numbers, &result.shown, self.levels.as_ref())?;
                 for part in &result.parts {
                     let entry = parts.entry(part.name.clone()).or_default();
                     *entry = (part.weight, entry.1 + part.sum.item()?, entry.2 + part.count.item()?);
@@ -131,11 +138,13 @@ impl Evaluator {
         let (mut metrics, items) = (meters.take(), items.finish()?);
         let items = Some(items).filter(|items| !items.columns.is_empty());
         if let Some(items) = &items {
-            let figures = objective.figures(&Call::new(options.clone()), items)?;
+            let found = objective.figures(&Call::new(options.clone()), items)?;
+            sheets.add(&[0], &found.shown, None)?;
+            let figures = found.figures;
             // A figure over all samples says more than the mean of batches that goes by its name.
             metrics.retain(|(name, _)| figures.iter().all(|(figure, _)| figure != name));
             metrics.extend(figures);
         }
-        Ok(HeldOut { loss, unigram, metrics, items, batches: measured })
+        Ok(HeldOut { loss, unigram, metrics, items, sheets: sheets.finish()?, batches: measured })
     }
 }

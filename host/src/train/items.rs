@@ -1,6 +1,8 @@
-//! The results of single samples as a run keeps them.
+//! The results of single samples, and pictures of some, as a run keeps them.
 
-use records::{ItemRow, ItemValue as Kept, RunFolder};
+use records::{ItemRow, ItemValue as Kept, Medium, MediumKind, RunFolder};
+
+use super::sheets::Sheet;
 
 use crate::boundary::{ItemValue, Items};
 use crate::error::Result;
@@ -26,4 +28,17 @@ pub fn write_items(folder: &RunFolder, split: &str, items: &Items) -> Result<()>
     };
     let rows: Vec<ItemRow> = items.ids.iter().enumerate().map(row).collect();
     Ok(folder.write_items(split, &rows)?)
+}
+
+/// Replaces the pictures of `split` in a run's folder by those of a measurement.
+///
+/// # Errors
+/// When a file can't be written.
+pub fn write_sheets(folder: &RunFolder, split: &str, sheets: &[Sheet]) -> Result<()> {
+    for Sheet { name, png } in sheets {
+        let medium =
+            Medium { kind: MediumKind::Picture, split: split.to_owned(), name: name.clone(), bytes: png.clone() };
+        medium.write(folder.path())?;
+    }
+    Ok(())
 }

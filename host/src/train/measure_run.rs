@@ -6,7 +6,7 @@ use experiment::Experiment;
 use records::{MetricsWriter, Provenance, Row, RunFolder, utc_text};
 use serde_json::{Map, json};
 
-use super::items::write_items;
+use super::items::{write_items, write_sheets};
 use super::measurement::{Measured, Measurement};
 use super::run::{Ended, Finished, RunOptions, new_folder};
 use super::session::{fingerprint, host_facts, plugin_facts};
@@ -51,6 +51,7 @@ pub fn measure_run(experiment: Experiment, catalogue: &Catalogue, options: &RunO
     metrics.append(&row)?;
     metrics.sync()?;
     write_items(&folder, "valid", &measured.items)?;
+    write_sheets(&folder, "valid", &measured.sheets)?;
     Ok(Finished {
         ended: Ended::Done,
         folder: folder.path().to_path_buf(),

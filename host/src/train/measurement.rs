@@ -18,9 +18,10 @@ use super::meters::Meters;
 use super::session::{
     OBJECTIVE, batch_settings, device_name, load_families, load_provider, precision, refuse_unused_roles,
 };
+use super::sheets::{Sheet, SheetsSoFar};
 use super::weights::{Heads, load_weights};
 use crate::boundary::{Call, CallOptions, Context, EvaluatorInstance, Items, ItemsSoFar, ModelInstance, RoleTable};
-use crate::data::{BatchMaker, RunData, SharedSource};
+use crate::data::{BatchMaker, Levels, RunData, SharedSource};
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Plugin};
 
@@ -54,6 +55,8 @@ pub struct Measured {
     pub figures: Vec<(String, f64)>,
     /// The results of single samples, where the evaluator gives any.
     pub items: Items,
+    /// Pictures that the evaluator shows.
+    pub sheets: Vec<Sheet>,
     /// Training samples that the evaluator saw.
     pub training_samples: usize,
 }
@@ -132,7 +135,7 @@ impl Measurement {
         } else {
             None
         };
-        let Pass { items, parts, mut meters } =
+        let Pass { items, sheets, parts, mut meters } =
             self.pass(held_out, self.experiment.objective.batches, &mut progress)?;
         if items.ids.is_empty() {
             return Err(Error::new("eval/no-samples", "there is no sample to measure on"));
@@ -151,6 +154,7 @@ impl Measurement {
             figures,
             training_samples: training.map_or(0, |training| training.ids.len()),
             items,
+            sheets,
         })
     }
 
@@ -158,6 +162,8 @@ impl Measurement {
     fn pass(&self, samples: SharedSource, limit: Option<u64>, on_samples: &mut dyn FnMut(usize)) -> Result<Pass> {
         let batches = BatchMaker::new(samples, self.evaluator.clone(), HELD_OUT_SEED);
         let (mut items, mut parts, mut meters) = (ItemsSoFar::default(), Parts::new(), Meters::default());
+        let mut sheets = SheetsSoFar::default();
+        let levels = self.data.facts.get("image").and_then(|facts| Levels::from_json(facts));
         for batch in batches.evaluation(self.settings, limit, self.experiment.run.data_threads)? {
             let batch = batch?;
             for data in batch.micro {
@@ -165,6 +171,7 @@ impl Measurement {
                 let (numbers, ids) = (data.numbers.clone(), data.samples.clone());
                 let result = self.evaluator.measure(&call, &data.on_device(&self.device)?)?;
                 items.add(&numbers, &ids, &result.items)?;
+                sheets.add(&numbers, &result.shown, levels.as_ref())?;
                 for part in &result.parts {
                     let entry = parts.entry(part.name.clone()).or_default();
                     *entry = (part.weight, entry.1 + part.sum.item()?, entry.2 + part.count.item()?);
@@ -175,7 +182,7 @@ impl Measurement {
                 on_samples(ids.len());
             }
         }
-        Ok(Pass { items: items.finish()?, parts, meters })
+        Ok(Pass { items: items.finish()?, sheets: sheets.finish()?, parts, meters })
     }
 }
 
@@ -185,6 +192,7 @@ type Parts = BTreeMap<String, (f64, f64, f64)>;
 /// What one pass over samples gives.
 struct Pass {
     items: Items,
+    sheets: Vec<Sheet>,
     parts: Parts,
     meters: Meters,
 }

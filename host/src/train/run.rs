@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 use super::checkpoint::State;
 use super::evaluate::HeldOut;
 use super::guards::Guards;
-use super::items::write_items;
+use super::items::{write_items, write_sheets};
 use super::measure_run::measure_run;
 use super::measurement::Measured;
 use super::meters::Meters;
@@ -407,6 +407,7 @@ impl<'a> Loop<'a> {
         if let Some(items) = &measured.items {
             write_items(self.folder, split, items)?;
         }
+        write_sheets(self.folder, split, &measured.sheets)?;
         progress.line(&message);
         Ok(())
     }

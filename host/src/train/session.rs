@@ -24,7 +24,7 @@ use super::phases::phase_optimizers;
 use super::step::Stepper;
 use super::weights::{Heads, load_weights};
 use crate::boundary::{CallOptions, Context, ModelInstance, ObjectiveInstance, RoleEntry, RoleTable};
-use crate::data::{BatchMaker, RunData, SharedSource, StepBatch, TextData};
+use crate::data::{BatchMaker, Levels, RunData, SharedSource, StepBatch, TextData};
 use crate::error::{Error, Result};
 use crate::loader::{Catalogue, Found, Plugin};
 use crate::models::fit_vocabulary;
@@ -305,6 +305,7 @@ fn evaluator(
         settings: batch_settings(experiment, data),
         threads: experiment.run.data_threads,
         device: device.clone(),
+        levels: data.facts.get("image").and_then(|facts| Levels::from_json(facts)),
     })
 }
 

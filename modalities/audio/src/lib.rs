@@ -26,6 +26,7 @@ mod join;
 mod kmeans;
 mod resample;
 mod source;
+mod wav;
 
 pub use decode::{Sound, decode};
 pub use error::{Error, Result};
@@ -36,3 +37,4 @@ pub use join::{Clip, Joined, Joint, StringSettings, strings};
 pub use kmeans::{KMeans, KMeansSettings, collapse};
 pub use resample::Resampler;
 pub use source::{Item, ListSettings, Pattern, items, split_members};
+pub use wav::wav;

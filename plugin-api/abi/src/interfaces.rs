@@ -310,6 +310,8 @@ pub struct Logs {
     pub log: unsafe extern "C" fn(level: u32, text: Bytes),
     /// Results of single samples, forgotten while training: `values` `[b]` or `[b, k]` for the b samples of the batch; with a
     /// `layout` of b segments, rows `[n]` that belong to them. `write` 1: also for the records of the run, 0: for figures only.
+    /// Other things to be looked at, also of all samples together in the place of figures: 2, pictures `[b, k, c, h, w]` as models see
+    /// pixels, k of each sample; 3, the same as levels of light from 0 to 1.
     pub item: unsafe extern "C" fn(loss: Handle, name: Bytes, values: Handle, layout: Handle, write: u32) -> Handle,
     /// A figure; `figures` comes from [`Figures`] or [`Evaluator`].
     pub figure: unsafe extern "C" fn(figures: Handle, name: Bytes, value: f64) -> Handle,

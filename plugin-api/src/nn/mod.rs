@@ -31,7 +31,7 @@ pub use linear::{Linear, LinearHead, LinearOptions, LowRank};
 pub use memory::Memory;
 pub use mlp::{Mlp, MlpOptions};
 pub use norm::{LayerNorm, Norm, NormKind, RmsNorm};
-pub use patches::{PatchEmbedding, grid_positions, patches};
+pub use patches::{PatchEmbedding, grid_positions, patches, patches_of_rows, pictures, replaced};
 pub use positions::{LearnedPositions, sinusoidal};
 pub use relative::{Relative, RelativePositions, RelativePositionsOptions, RelativeTerms, log_bucket};
 pub use relative_bias::{RelativeBias, RelativeBiasOptions};

@@ -1,5 +1,6 @@
 //! Pictures as rows: patches, their embedding, where they stand on the grid.
 
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::nn::{Linear, LinearOptions};
 use crate::scope::Scope;
@@ -14,6 +15,35 @@ pub fn patches(pixels_bchw: &Tensor, [channels, height, width]: [usize; 3], size
     let [c, rows, columns, p] = [channels, height / size, width / size, size].map(|length| length as i64);
     let grid = pixels_bchw.reshape(&[-1, c, rows, p, columns, p]);
     grid.permute(&[0, 2, 4, 3, 5, 1]).reshape(&[-1, p * p * c])
+}
+
+/// The pictures `[b, c, h, w]` that [`patches`] `[b · l, size² · c]` were cut from.
+#[track_caller]
+#[must_use]
+pub fn pictures(patches_mp: &Tensor, [channels, height, width]: [usize; 3], size: usize) -> Tensor {
+    let [c, rows, columns, p] = [channels, height / size, width / size, size].map(|length| length as i64);
+    let grid = patches_mp.reshape(&[-1, rows, columns, p, p, c]);
+    grid.permute(&[0, 5, 1, 3, 2, 4]).reshape(&[-1, c, rows * p, columns * p])
+}
+
+/// Patches `[m, p]` with those at `places_c` (`i64`, each at most once) replaced by `patches_cp`: what a model predicted, put among
+/// what it was shown.
+#[track_caller]
+#[must_use]
+pub fn replaced(patches_mp: &Tensor, places_c: &Tensor, patches_cp: &Tensor) -> Tensor {
+    let difference_cp = patches_cp.cast(DType::F32) - patches_mp.index_select(0, places_c).cast(DType::F32);
+    patches_mp.cast(DType::F32).index_add(0, places_c, difference_cp)
+}
+
+/// The patches `[c]` (`i64`) of rows `[c]`, where a picture has `rows` of them, the first `class_rows` of which are no patches.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub fn patches_of_rows(rows_c: &Tensor, rows: usize, class_rows: usize) -> Result<Tensor> {
+    let (all, before) = (rows as i64, class_rows as i64);
+    let patch = |row: i64| row / all * (all - before) + row % all - before;
+    let places: Vec<i64> = rows_c.to_vec::<i64>()?.into_iter().map(patch).collect();
+    Ok(Tensor::new(&places, &[places.len()]))
 }
 
 /// Fixed positions on a grid, `[rows · columns, width]`, row by row: the first half of the features tells the column, the

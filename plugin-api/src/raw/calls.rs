@@ -25,18 +25,10 @@ pub(crate) fn targets(collector: &Object, targets: &Object) -> Result<()> {
     checked(unsafe { (host().logs.targets)(collector.handle(), targets.handle()) })
 }
 
-pub(crate) fn item(
-    collector: &Object,
-    name: &str,
-    values: &Object,
-    layout: Option<&Object>,
-    written: bool,
-) -> Result<()> {
+pub(crate) fn item(collector: &Object, name: &str, values: &Object, layout: Option<&Object>, write: u32) -> Result<()> {
     let layout = layout.map_or(lacuna_abi::Handle::NULL, Object::handle);
     // SAFETY: as in `part`; no layout is null.
-    checked(unsafe {
-        (host().logs.item)(collector.handle(), Bytes::text(name), values.handle(), layout, u32::from(written))
-    })
+    checked(unsafe { (host().logs.item)(collector.handle(), Bytes::text(name), values.handle(), layout, write) })
 }
 
 pub(crate) fn figure(collector: &Object, name: &str, value: f64) -> Result<()> {

@@ -12,7 +12,7 @@ use super::objectives::{destroy, instance, lent, loss_call, settings};
 use crate::collate::Samples;
 use crate::error::{Error, Result};
 use crate::evaluator as api;
-use crate::items::{Figures as FiguresApi, Items};
+use crate::items::{Figures as FiguresApi, Items, hand_over_map};
 use crate::scope::Scope;
 use crate::settings::Settings;
 
@@ -78,7 +78,11 @@ unsafe extern "C" fn figures<T: FiguresApi>(this: *const u8, given: *const abi::
         // SAFETY: the host gives the instance and lends items and collector.
         unsafe {
             let items = items(given)?.ok_or_else(|| odd("are missing"))?;
-            hand_over(instance::<T>(this)?.figures(&items)?, collector)
+            let this = instance::<T>(this)?;
+            let maps = this.maps(&items)?;
+            let made = lent(collector, "collector for figures")?;
+            maps.iter().try_for_each(|(name, map_hw)| hand_over_map(&made, name, map_hw))?;
+            hand_over(this.figures(&items)?, collector)
         }
     })
 }

@@ -6,7 +6,7 @@
 mod usage;
 
 use plugin_api::Json;
-use plugin_api::nn::patches;
+use plugin_api::nn::{patches, pictures};
 use plugin_api::prelude::*;
 
 pub use usage::Usage;
@@ -55,11 +55,21 @@ impl Objective for Autoencode {
         let Pictures { height, width, channels } = self.pictures;
         let given_mp = patches(&pixels_bchw, [channels, height, width], self.patch_size).cast(found_mp.dtype()?);
         let distances_mp = if self.squares { found_mp.mse(&given_mp) } else { found_mp.l1(&given_mp) };
-        Ok(Loss::sum_over(&distances_mp.mean_axes(&[-1], false)).item_rows_for_figures(
-            "codes",
-            output.get("codes")?,
-            &layout,
-        ))
+        let loss = Loss::sum_over(&distances_mp.mean_axes(&[-1], false));
+        if training() {
+            return Ok(loss);
+        }
+        let found_bchw = pictures(&found_mp.cast(DType::F32), [channels, height, width], self.patch_size);
+        let loss = loss.pictures("as it is, what its codes stand for", &[&pixels_bchw.cast(DType::F32), &found_bchw]);
+        Ok(loss.item_rows_for_figures("codes", output.get("codes")?, &layout))
+    }
+}
+
+impl Autoencode {
+    fn usage(&self, items: &Items) -> Result<Usage> {
+        let mut usage = Usage::new(self.codes);
+        items.lists("codes")?.iter().flatten().for_each(|code| usage.count(*code as usize));
+        Ok(usage)
     }
 }
 
@@ -75,10 +85,16 @@ impl Collate for Autoencode {
 }
 
 impl Figures for Autoencode {
+    /// How often each code occurs, the most frequent white, by the logarithm: code 0 at the left of the top row.
+    fn maps(&self, items: &Items) -> Result<Vec<(String, Tensor)>> {
+        let map = self.usage(items)?.map();
+        let columns = map.len().isqrt().max(1);
+        Ok(vec![("codes by how often they occur".to_owned(), Tensor::new(&map, &[map.len() / columns, columns]))])
+    }
+
     /// Over all held-out pictures: `usage`, the share of codes that occur; `perplexity` of the codes.
     fn figures(&self, items: &Items) -> Result<Vec<(String, f64)>> {
-        let mut usage = Usage::new(self.codes);
-        items.lists("codes")?.iter().flatten().for_each(|code| usage.count(*code as usize));
+        let usage = self.usage(items)?;
         Ok(vec![("usage".to_owned(), usage.share()), ("perplexity".to_owned(), usage.perplexity())])
     }
 }

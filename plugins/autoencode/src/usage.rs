@@ -20,6 +20,18 @@ impl Usage {
         }
     }
 
+    /// A level of light for each code, row by row of a square that may have dark places behind the last: ln(1 + count), the most
+    /// frequent 1.
+    #[must_use]
+    pub fn map(&self) -> Vec<f32> {
+        let side = (1..).find(|side| side * side >= self.counts.len()).unwrap_or(1);
+        let most = self.counts.iter().max().copied().unwrap_or(0).max(1);
+        let level = |count: &u64| ((*count as f64).ln_1p() / (most as f64).ln_1p()) as f32;
+        let mut map: Vec<f32> = self.counts.iter().map(level).collect();
+        map.resize(side * side, 0.0);
+        map
+    }
+
     /// The share of codes that occurred.
     #[must_use]
     pub fn share(&self) -> f64 {
@@ -38,6 +50,14 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_is_a_square_with_the_most_frequent_white() {
+        let mut usage = Usage::new(5);
+        [1, 1, 1, 3].into_iter().for_each(|code| usage.count(code));
+        assert_eq!(usage.map(), [0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(Usage::new(4).map(), [0.0; 4]);
+    }
 
     #[test]
     fn perplexity_lies_between_one_and_the_number_of_codes() {

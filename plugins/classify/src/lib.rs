@@ -1,8 +1,10 @@
-//! Classification and regression of whole texts: one vector for each text, and a head on it.
+//! Classification and regression of whole texts or pictures: one vector for each, and a head on it.
 //!
 //! Devlin et al. 2018, arXiv:1810.04805, section 4.1: the vector of the first token; Radford et al. 2018, section 3.2: of the
-//! last, for models that see only what came before. Axes: n token rows, b texts, d width, k classes.
+//! last, for models that see only what came before. Dosovitskiy et al. 2020, arXiv:2010.11929, section 3.1: of a picture's class
+//! token. Axes: n token or patch rows, b texts or pictures, d width, k classes.
 
+use plugin_api::Json;
 use plugin_api::metrics;
 use plugin_api::prelude::*;
 
@@ -12,7 +14,7 @@ pub struct ClassifySettings {
     /// What is predicted: one of the labels, or a number.
     #[setting(default = "class", choices = ["class", "score"])]
     kind: String,
-    /// The rows that stand for a text; `auto` takes the first, of a causal model the last.
+    /// The rows that stand for a text; `auto` takes the first, of a causal model the last, of a picture those that the model says.
     #[setting(default = "auto", choices = ["auto", "first", "mean", "last"])]
     pooling: String,
     /// Share of the pooled features that is dropped while training.
@@ -34,6 +36,29 @@ enum Pooling {
     Last,
 }
 
+/// What the model reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Text,
+    /// Pictures, each of so many rows.
+    Pictures(usize),
+}
+
+impl Reads {
+    fn of(described: &Description) -> Self {
+        let rows = described.get("rows").and_then(Json::as_u64);
+        match (described.get("modality").and_then(Json::as_str), rows) {
+            (Some("image"), Some(rows)) => Self::Pictures(rows as usize),
+            _ => Self::Text,
+        }
+    }
+
+    /// The modality of its labels.
+    fn modality(self) -> &'static str {
+        if self == Self::Text { "text" } else { "image" }
+    }
+}
+
 /// What is predicted.
 enum Target {
     /// One of some classes, each with its weight in the loss; no weights where all are alike.
@@ -48,6 +73,7 @@ enum Target {
 pub struct Classify {
     encoder: Model,
     head: Head,
+    reads: Reads,
     pooling: Pooling,
     dropout: f64,
     target: Target,
@@ -57,15 +83,19 @@ impl Objective for Classify {
     type Settings = ClassifySettings;
 
     fn new(settings: ClassifySettings, scope: &Scope) -> Result<Self> {
-        if let Some(found) = scope.label_kind("text")?.filter(|found| *found != settings.kind) {
+        let encoder = scope.model("encoder")?;
+        let described = encoder.describe()?;
+        let reads = Reads::of(&described);
+        let modality = reads.modality();
+        if let Some(found) = scope.label_kind(modality)?.filter(|found| *found != settings.kind) {
             let text = format!("is `{}`, but the data is labelled with `{found}`", settings.kind);
             return Err(Error::setting("kind", text).help(match found.as_str() {
                 "tags" => "tags of words are for the objective `tag`".to_owned(),
-                _ => format!("set `kind = \"{found}\"`, or another `label_kind` in [data.text]"),
+                _ => format!("set `kind = \"{found}\"`, or another `label_kind` in [data.{modality}]"),
             }));
         }
-        let encoder = scope.model("encoder")?;
-        let causal = encoder.describe()?.causal;
+        let causal = described.causal;
+        let takes_mean = described.get("pooling").and_then(Json::as_str) == Some("mean");
         let pooling = match settings.pooling.as_str() {
             "first" if causal => {
                 return Err(Error::setting(
@@ -76,13 +106,14 @@ impl Objective for Classify {
             }
             "first" => Pooling::First,
             "mean" => Pooling::Mean,
+            "auto" if takes_mean => Pooling::Mean,
             "auto" if !causal => Pooling::First,
             _ => Pooling::Last,
         };
         let (target, kind) = if settings.kind == "score" {
             (Target::Score, HeadKind::Scalar)
         } else {
-            let labels = scope.labels("text")?;
+            let labels = scope.labels(modality)?;
             let weights_k = settings.class_weights;
             if !weights_k.is_empty() && (weights_k.len() != labels.len() || weights_k.iter().sum::<f64>() <= 0.0) {
                 let text = format!("has {} weights for the labels {}", weights_k.len(), labels.join(", "));
@@ -92,14 +123,14 @@ impl Objective for Classify {
             (Target::Class { weights_k, smoothing }, HeadKind::Classes(labels.len()))
         };
         let head = encoder.head(scope, kind)?;
-        Ok(Self { encoder, head, pooling, dropout: settings.dropout, target })
+        Ok(Self { encoder, head, reads, pooling, dropout: settings.dropout, target })
     }
 
     fn loss(&self, batch: &Batch) -> Result<Loss> {
         let outputs = self.head.apply(&self.pooled(batch)?)?;
         match &self.target {
             Target::Class { weights_k, smoothing } => {
-                let labels_b = batch.tensor("text.label")?;
+                let labels_b = batch.tensor(&format!("{}.label", self.reads.modality()))?;
                 let options = CrossEntropy { smoothing: *smoothing, ..CrossEntropy::default() };
                 let losses_b = outputs.cross_entropy_with(&labels_b, options);
                 let predicted_b = outputs.argmax(-1);
@@ -119,7 +150,7 @@ impl Objective for Classify {
             }
             Target::Score => {
                 let predicted_b = outputs.reshape(&[-1]);
-                let scores_b = batch.tensor("text.score")?;
+                let scores_b = batch.tensor(&format!("{}.score", self.reads.modality()))?;
                 let losses_b = (&predicted_b - scores_b.cast(predicted_b.dtype()?)).square();
                 Ok(Loss::sum_over(&losses_b).item("prediction", &predicted_b).item("label", &scores_b))
             }
@@ -128,15 +159,27 @@ impl Objective for Classify {
 }
 
 impl Classify {
-    /// One vector for each text: `[b, d]`.
+    /// One vector for each text or picture: `[b, d]`.
     fn pooled(&self, batch: &Batch) -> Result<Tensor> {
-        let layout = batch.layout("text")?;
-        let (tokens_n, types_n) = (batch.tensor("text.tokens")?, batch.get("text.types")?);
-        let mut pass = self.encoder.pass(&layout).tokens(&tokens_n);
-        if let Some(types_n) = &types_n {
-            pass = pass.input("token_types", types_n);
-        }
-        let output = pass.run()?;
+        let keys_b = batch.tensor("text_keys")?;
+        let (layout, output) = match self.reads {
+            Reads::Text => {
+                let layout = batch.layout("text")?;
+                let (tokens_n, types_n) = (batch.tensor("text.tokens")?, batch.get("text.types")?);
+                let mut pass = self.encoder.pass(&layout).tokens(&tokens_n);
+                if let Some(types_n) = &types_n {
+                    pass = pass.input("token_types", types_n);
+                }
+                let output = pass.run()?;
+                (layout, output)
+            }
+            Reads::Pictures(_) => {
+                let layout = Layout::with_keys(&batch.tensor("picture_rows")?, &keys_b);
+                let pixels_bchw = batch.tensor("image.pixels")?;
+                let output = self.encoder.pass(&layout).workflow("image").input("pixels", &pixels_bchw).run()?;
+                (layout, output)
+            }
+        };
         let hidden_nd = output.hidden();
         let pooled_bd = match self.pooling {
             Pooling::First => hidden_nd.index_select(0, layout.first_rows()),
@@ -144,7 +187,7 @@ impl Classify {
             Pooling::Last => hidden_nd.index_select(0, layout.last_rows()),
         };
         // Draws belong to the texts, whatever else is in the batch.
-        let texts = Layout::with_keys(&batch.tensor("text_rows")?, &batch.tensor("text_keys")?);
+        let texts = Layout::with_keys(&batch.tensor("text_rows")?, &keys_b);
         Ok(pooled_bd.dropout(self.dropout, Some(&texts), "pooled"))
     }
 }
@@ -157,6 +200,9 @@ impl Collate for Classify {
             keys.push((sample.uniforms("dropout", 1)?[0] * (1_u64 << 52) as f64) as i64);
         }
         samples.add("text_rows", &vec![1_u32; keys.len()])?;
+        if let Reads::Pictures(rows) = self.reads {
+            samples.add("picture_rows", &vec![rows as u32; keys.len()])?;
+        }
         samples.add("text_keys", &keys)
     }
 }

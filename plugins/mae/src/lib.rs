@@ -88,11 +88,35 @@ impl Objective for Mae {
         let (unshuffle_n, hidden_c) = (batch.tensor("mae.unshuffle")?, batch.tensor("mae.hidden")?);
         let predicted_cp = self.decoder.apply(&encoded_md, &unshuffle_n, &hidden_c, &all)?;
         let targets_cp = batch.tensor("mae.targets")?.cast(predicted_cp.dtype()?);
-        Ok(Loss::sum_over(&predicted_cp.mse(&targets_cp).mean_axes(&[-1], false)))
+        let loss = Loss::sum_over(&predicted_cp.mse(&targets_cp).mean_axes(&[-1], false));
+        if training() {
+            return Ok(loss);
+        }
+        let [real, shown, predicted] = self.shown(batch, &hidden_c, &predicted_cp)?;
+        Ok(loss.pictures("as it is, what is shown, with what is predicted", &[&real, &shown, &predicted]))
     }
 }
 
 impl Mae {
+    /// Pictures as they are, with hidden patches grey, and with what is predicted for these.
+    fn shown(&self, batch: &Batch, hidden_c: &Tensor, predicted_cp: &Tensor) -> Result<[Tensor; 3]> {
+        let Grid { channels, rows, columns, size } = self.grid;
+        let dims = [channels, rows * size, columns * size];
+        let pixels_bchw = batch.tensor("image.pixels")?;
+        let patches_mp = nn::patches(&pixels_bchw, dims, size);
+        let class_rows = usize::from(self.class_token);
+        let places_c = nn::patches_of_rows(hidden_c, self.grid.patches() + class_rows, class_rows)?;
+        let mut predicted_cp = predicted_cp.cast(DType::F32);
+        if self.norm_pix {
+            // The scale is the patch's own, which the model does not know.
+            let own_cp = patches_mp.index_select(0, &places_c);
+            let scale_c1 = (own_cp.variance(&[-1], true, true) + masking::EPSILON).sqrt();
+            predicted_cp = predicted_cp * scale_c1 + own_cp.mean_axes(&[-1], true);
+        }
+        let with = |patches_cp: &Tensor| nn::pictures(&nn::replaced(&patches_mp, &places_c, patches_cp), dims, size);
+        Ok([pixels_bchw.cast(DType::F32), with(&(&predicted_cp * 0.0)), with(&predicted_cp)])
+    }
+
     /// What the patches of a picture are ordered by: the first are shown.
     fn order(&self, sample: &Sample<'_>) -> Result<Vec<f64>> {
         let patches = self.grid.patches();

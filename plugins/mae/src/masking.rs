@@ -86,12 +86,15 @@ impl Shuffle {
     }
 }
 
+/// Added to the variance of a patch.
+pub const EPSILON: f64 = 1e-6;
+
 /// (x − mean) / √(variance + 1e-6), the variance over the count less one.
 pub fn normalise(patch: &mut [f32]) {
     let count = patch.len() as f64;
     let mean = patch.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
     let squares = patch.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>();
-    let scale = (squares / (count - 1.0).max(1.0) + 1e-6).sqrt().recip();
+    let scale = (squares / (count - 1.0).max(1.0) + EPSILON).sqrt().recip();
     patch.iter_mut().for_each(|x| *x = ((f64::from(*x) - mean) * scale) as f32);
 }
 

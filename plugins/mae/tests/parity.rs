@@ -57,6 +57,7 @@ fn loss(
         Content::from(Tensor::from_slice(&vec![rows as u32; pictures], &[pictures], &Device::Cpu).unwrap())
     };
     let batch = batch_object([
+        ("image.pixels".to_owned(), Content::from(Tensor::from_slice(pixels, shape, &Device::Cpu).unwrap())),
         ("mae.patches".to_owned(), floats(&columns.shown)),
         ("mae.positions".to_owned(), numbers(&columns.positions)),
         ("mae.targets".to_owned(), floats(&columns.targets)),

@@ -86,7 +86,38 @@ impl Objective for Simmim {
         // No loss looks at the other rows.
         let predicted_cp = self.head.apply(&hidden_nd.index_select(0, batch.tensor("simmim.predicted")?))?;
         let targets_cp = batch.tensor("simmim.targets")?.cast(predicted_cp.dtype()?);
-        Ok(Loss::sum_over(&predicted_cp.l1(&targets_cp).mean_axes(&[-1], false)))
+        let loss = Loss::sum_over(&predicted_cp.l1(&targets_cp).mean_axes(&[-1], false));
+        if training() {
+            return Ok(loss);
+        }
+        let [shown, predicted] =
+            self.shown(&pixels_bchw, &masked_m, &batch.tensor("simmim.predicted")?, &predicted_cp)?;
+        Ok(loss.pictures(
+            "as it is, what is shown, with what is predicted",
+            &[&pixels_bchw.cast(DType::F32), &shown, &predicted],
+        ))
+    }
+}
+
+impl Simmim {
+    /// Pictures with hidden patches grey, and with what is predicted.
+    fn shown(
+        &self,
+        pixels_bchw: &Tensor,
+        masked_m: &Tensor,
+        rows_c: &Tensor,
+        predicted_cp: &Tensor,
+    ) -> Result<[Tensor; 2]> {
+        let (Pictures { height, width, channels }, size) = (self.pictures, self.patch_size as i64);
+        let patches_mp = nn::patches(pixels_bchw, [channels, height, width], self.patch_size).cast(DType::F32);
+        let shown_mp = patches_mp.fill_where(masked_m.unsqueeze(-1), 0.0);
+        let rows = self.units.count() * self.units.side.pow(2) + self.class_rows;
+        let places_c = nn::patches_of_rows(rows_c, rows, self.class_rows)?;
+        // Predicted pixels go by channel, patches by row and column first.
+        let ordered_cp = predicted_cp.reshape(&[-1, channels as i64, size, size]).permute(&[0, 2, 3, 1]);
+        let ordered_cp = ordered_cp.reshape(&[-1, size * size * channels as i64]);
+        let whole = |patches_mp: &Tensor| nn::pictures(patches_mp, [channels, height, width], self.patch_size);
+        Ok([whole(&shown_mp), whole(&nn::replaced(&patches_mp, &places_c, &ordered_cp))])
     }
 }
 

@@ -11,7 +11,7 @@
 //! name = "thirty"
 //! [[arm.stage]]                       # stages in turn
 //! file = "tiny.toml"                  # beside the study file
-//! set = ["objective.mask_rate=0.3"]   # {previous}: the run before; {seed}; {root}: the folder of the data
+//! set = ["objective.mask_rate=0.3"]   # {previous}: the run before; {stage.1}: the first; {seed}; {root}: the folder of the data
 //! [[task]]                            # optional: each arm goes through each task's stages after its own
 //! name = "sst2"
 //! [[task.stage]]

@@ -3,6 +3,7 @@
 mod chart;
 mod export;
 mod format;
+mod media;
 mod page;
 mod spread;
 
@@ -17,6 +18,7 @@ pub(crate) use page::{escape, page, section};
 pub use spread::spread_chart;
 
 use crate::better::Better;
+use crate::media::Medium;
 use crate::metrics::Row;
 use crate::provenance::{FileFacts, Provenance};
 
@@ -78,6 +80,8 @@ pub enum Body {
     Preformatted(String),
     /// Paragraphs of plain and marked words: sentences with their gaps filled.
     Lines(Vec<Vec<Span>>),
+    /// Pictures and sounds.
+    Media(Vec<Medium>),
 }
 
 /// Some words in one tone.
@@ -128,6 +132,7 @@ impl Body {
         match self {
             Self::Html(html) => html.clone(),
             Self::Table(table) => table.to_html(),
+            Self::Media(media) => media::media_html(media),
             Self::Preformatted(text) => format!("<pre>{}</pre>", escape(text)),
             Self::Lines(lines) => {
                 let lines: String = lines

@@ -87,7 +87,7 @@ impl EvaluatorInstance {
     /// # Errors
     /// The plugin's error.
     pub fn figures(&self, call: &Arc<Call>, training: Option<&Items>, held_out: &Items) -> Result<Vec<(String, f64)>> {
-        figures(&self.callee, call, |collector| {
+        let found = figures(&self.callee, call, |collector| {
             held_out.lent(|held_out| {
                 let ask = |training| {
                     // SAFETY: the instance is alive, items and collector are lent for the call.
@@ -98,7 +98,8 @@ impl EvaluatorInstance {
                     None => ask(std::ptr::null()),
                 }
             })
-        })
+        })?;
+        Ok(found.figures)
     }
 }
 

@@ -24,7 +24,7 @@ use lacuna_abi::Handle;
 use super::call::Call;
 use super::clock;
 use super::frame::{self, Callee, Frame};
-use super::loss::LossCollector;
+use super::loss::{LossCollector, LossResult};
 use super::object::{self, Content, Object};
 use super::provider::Provider;
 use crate::error::{Error, Result};
@@ -88,12 +88,12 @@ fn called_for(
     result.map(|()| object)
 }
 
-/// The figures that a function of `callee` gives to the collector lent to it.
-fn figures(callee: &Callee, call: &Arc<Call>, work: impl FnOnce(Handle) -> Handle) -> Result<Vec<(String, f64)>> {
+/// The figures, and maps beside them, that a function of `callee` gives to the collector lent to it.
+fn figures(callee: &Callee, call: &Arc<Call>, work: impl FnOnce(Handle) -> Handle) -> Result<LossResult> {
     let collector = Object::lent_to(&callee.live, Content::Loss(LossCollector::default()));
     called(callee, "figures", call, || work(collector.lend()))?;
     match collector.content() {
-        Content::Loss(collector) => Ok(collector.take().figures),
+        Content::Loss(collector) => Ok(collector.take()),
         _ => Err(Error::new("host/loss", "the collector of figures changed its kind")),
     }
 }

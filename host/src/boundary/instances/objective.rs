@@ -190,12 +190,12 @@ impl ObjectiveInstance {
         Err(Error::new("plugin/shape", text).with_help("give one row of logits for each row asked for"))
     }
 
-    /// Figures over the items of all samples of a measurement; none where it gives none.
+    /// Figures over the items of all samples of a measurement, and maps to be shown; none where it gives none.
     ///
     /// # Errors
     /// The plugin's error.
-    pub fn figures(&self, call: &Arc<Call>, items: &Items) -> Result<Vec<(String, f64)>> {
-        let Some(table) = self.figures else { return Ok(Vec::new()) };
+    pub fn figures(&self, call: &Arc<Call>, items: &Items) -> Result<LossResult> {
+        let Some(table) = self.figures else { return Ok(LossResult::default()) };
         figures(&self.callee, call, |collector| {
             // SAFETY: the instance is alive, items and collector are lent for the call.
             items.lent(|items| unsafe { (table.figures)(self.instance.pointer, items, collector) })

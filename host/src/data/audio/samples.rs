@@ -259,6 +259,10 @@ impl Source for AudioSamples {
         self.count()
     }
 
+    fn sound(&self, sample: usize) -> Result<Option<(u32, Vec<f32>)>> {
+        Ok(Some((self.settings.rate, self.wave(sample)?)))
+    }
+
     /// One row for each unit.
     fn length(&self, sample: usize) -> usize {
         self.pieces[sample].rows
