@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 
 /// Pixels between pictures.
 const GAP: usize = 1;
-/// Small pictures are enlarged by whole factors up to about this side.
-const SIDE: usize = 56;
+/// Small pictures are enlarged by whole factors up to about this side, and few of them up to this width of all.
+const SIDE: usize = 64;
+const WIDTH: usize = 192;
 
 /// A sheet of pictures, each f32 `[channels, height, width]` with levels from 0 (black) to 1; what lies beyond is cut off. There are
 /// `columns` in a row. One channel is shown as grey, three as red, green and blue, of another number the mean as grey.
@@ -24,7 +25,8 @@ pub fn sheet(pictures: &[Vec<f32>], [channels, height, width]: [usize; 3], colum
     if pictures.is_empty() || columns == 0 {
         return Err(unfit("there is nothing to show".to_owned()));
     }
-    let (columns, zoom) = (columns.min(pictures.len()), (SIDE / height.max(width)).max(1));
+    let columns = columns.min(pictures.len());
+    let zoom = (SIDE / height.max(width)).max(WIDTH / (columns * width)).max(1);
     let [tall, wide] = [height, width].map(|side| side * zoom + GAP);
     let [rows_of_pixels, pixels_across] = [pictures.len().div_ceil(columns) * tall + GAP, columns * wide + GAP];
     let colours = if channels == 3 { 3 } else { 1 };
@@ -71,10 +73,10 @@ mod tests {
     fn small_pictures_are_enlarged_and_three_channels_are_colours() {
         let picture = vec![1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];
         let read = image::load_from_memory(&sheet(&[picture], [3, 2, 2], 8).unwrap()).unwrap().to_rgb8();
-        assert_eq!(read.dimensions(), (58, 58));
-        assert_eq!(read.get_pixel(28, 28).0, [255, 0, 0]);
-        assert_eq!(read.get_pixel(29, 28).0, [0, 255, 0]);
-        assert_eq!(read.get_pixel(1, 56).0, [0, 0, 255]);
+        assert_eq!(read.dimensions(), (194, 194));
+        assert_eq!(read.get_pixel(96, 96).0, [255, 0, 0]);
+        assert_eq!(read.get_pixel(97, 96).0, [0, 255, 0]);
+        assert_eq!(read.get_pixel(1, 192).0, [0, 0, 255]);
     }
 
     #[test]
