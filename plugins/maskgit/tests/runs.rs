@@ -60,8 +60,11 @@ fn labelled(folder: &Path) -> String {
         kind.into_iter().chain(dims.iter().flat_map(|dim| dim.to_be_bytes())).collect::<Vec<u8>>()
     };
     let pixels = (0..12 * 64).map(|at: usize| (at / 64 % 2 * 150 + at % 64) as u8);
-    std::fs::write(folder.join("a-images-idx3-ubyte"), header(&[12, 8, 8]).into_iter().chain(pixels).collect::<Vec<_>>())
-        .unwrap();
+    std::fs::write(
+        folder.join("a-images-idx3-ubyte"),
+        header(&[12, 8, 8]).into_iter().chain(pixels).collect::<Vec<_>>(),
+    )
+    .unwrap();
     let labels = (0..12).map(|at| at % 2);
     std::fs::write(folder.join("a-labels-idx1-ubyte"), header(&[12]).into_iter().chain(labels).collect::<Vec<_>>())
         .unwrap();
@@ -85,9 +88,7 @@ fn data_threads_change_no_byte() {
 #[test]
 fn the_first_loss_is_that_of_guessing_and_falls() {
     let folder = tempfile::tempdir().unwrap();
-    let loss = |name: &str, changes: &[&str]| {
-        run(&folder.path().join(name), SYNTHETIC, changes).held_out.unwrap().loss
-    };
+    let loss = |name: &str, changes: &[&str]| run(&folder.path().join(name), SYNTHETIC, changes).held_out.unwrap().loss;
     let first = loss("first", &["run.steps=1", "optimizer.learning_rate=0.0"]);
     assert!((first - 240_f64.ln()).abs() < 0.02 * 240_f64.ln(), "{first}");
     let last = loss("last", &["run.steps=60"]);

@@ -80,7 +80,8 @@ const UP: [f32; WIDTH] = [0.0, 0.0, 1.0, 0.0];
 
 #[test]
 fn heterogeneity_is_one_for_equal_affinities_and_zero_for_one_alone() {
-    let session = session(&["objective.mto_report=true", "objective.mto_temperature=0.02", "objective.mto_sparsity=1.0"]);
+    let session =
+        session(&["objective.mto_report=true", "objective.mto_temperature=0.02", "objective.mto_sparsity=1.0"]);
     embed_pixels(&session, [1.0, 1.0, 0.0, 0.0]);
     let (_, equal) = measured(&session, [EAST, NORTH]);
     assert!((equal["heterogeneity_0"] - 1.0).abs() < 1e-5, "{equal:?}");
@@ -108,7 +109,8 @@ fn keys_without_affinity_count_as_before_and_others_less() {
         let session = session(if damped { &["objective.mto_layers=1"] } else { &[] });
         embed_pixels(&session, mask_token);
         // Queries and keys of some size, so that attention tells rows apart.
-        for weight in session.stepper.weights.all().iter().filter(|weight| weight.name().contains("layer.0.attention")) {
+        for weight in session.stepper.weights.all().iter().filter(|weight| weight.name().contains("layer.0.attention"))
+        {
             let count: usize = weight.shape().iter().product();
             let values: Vec<f32> = (0..count).map(|at| ((at * 7 + 3) % 11) as f32 * 0.2 - 1.0).collect();
             weight.set_value(&Value::from_slice(&values, weight.shape(), &Device::Cpu).unwrap()).unwrap();
