@@ -22,7 +22,7 @@ const THREADS: usize = 2;
 const BATCH: usize = 64;
 const BINS: usize = 80;
 
-/// Pictures a second: 32 × 32 as they are, and 640 × 480 cut to 224 × 224; no line without [`data`].
+/// Pictures a second: 32 × 32 as they are, and 640 × 480 cut to 224 × 224; no line without `LACUNA_DATA`.
 ///
 /// # Errors
 /// When a file is missing or a side fails.
@@ -33,7 +33,7 @@ pub fn pictures(python: &Python, effort: Effort) -> Result<Vec<Line>> {
     [small, large].into_iter().map(|case| pictures_of(case, python, effort)).collect()
 }
 
-/// Seconds of sound for one second of work: Kaldi filterbanks from WAV files; no line without [`data`].
+/// Seconds of sound for one second of work: Kaldi filterbanks from WAV files; no line without `LACUNA_DATA`.
 ///
 /// # Errors
 /// When a file is missing or a side fails.
