@@ -33,7 +33,7 @@ pub(crate) struct GenerateArguments {
     /// What made pictures shall show, by the name or number of the label; a row of K for each. May be given several times.
     #[arg(long, value_name = "LABEL", requires = "decoder")]
     pub(super) label: Vec<String>,
-    /// The PNG file for a sheet of made pictures.
+    /// The PNG file for a sheet of made pictures, which must not be there yet.
     #[arg(long, value_name = "FILE", default_value = "pictures.png", requires = "decoder")]
     pub(super) out: PathBuf,
     /// The text to continue; empty, or left out, begins from the begin token. May be given several times.

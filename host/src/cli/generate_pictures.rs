@@ -7,6 +7,7 @@ use super::{Common, Outcome, print_json};
 use crate::boundary::DecoderInstance;
 use crate::decode::{DecodeRequest, Decoded, PictureCodes, Trained, decode};
 use crate::error::{Error, Result};
+use crate::features::check_output;
 
 /// Pictures in a row of the sheet where they have no labels.
 const COLUMNS: usize = 10;
@@ -22,6 +23,7 @@ pub(super) fn run(
         return Err(Error::new("config/generate", "pictures are not made behind a text")
             .with_help("say what they shall show with --label, or leave --prompt out"));
     }
+    check_output(&arguments.out)?;
     let labels = arguments.label.iter().map(|label| codes.label(label)).collect::<Result<Vec<u32>>>()?;
     let prompts: Vec<Vec<u32>> =
         if labels.is_empty() { vec![Vec::new()] } else { labels.iter().map(|label| vec![*label]).collect() };
