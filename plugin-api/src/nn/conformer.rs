@@ -77,17 +77,24 @@ impl ConformerBlock {
     }
 
     /// Of rows `[n, width]`, the same shape.
+    ///
+    /// # Errors
+    /// When relative positions do not fit.
     #[track_caller]
-    #[must_use]
-    pub fn apply(&self, x_nd: &Tensor, call: BlockCall<'_>) -> Tensor {
-        let BlockCall { layout, positions, mask, .. } = call;
+    pub fn apply(&self, x_nd: &Tensor, call: BlockCall<'_>) -> Result<Tensor> {
+        let BlockCall { layout, positions, mask, relative, .. } = call;
         let half = |x: &Tensor, (norm, mlp): &(LayerNorm, Mlp)| x + mlp.apply(&norm.apply(x), layout) * 0.5;
         let x_nd = half(x_nd, &self.ffn[0]);
         let (norm, attention) = &self.attention;
-        let x_nd = &x_nd + attention.apply(&norm.apply(&x_nd), layout, positions, mask);
+        let normed_nd = norm.apply(&x_nd);
+        let attended_nd = match relative {
+            Some(relative) => attention.apply_relative(&normed_nd, layout, positions, mask, relative, None)?,
+            None => attention.apply(&normed_nd, layout, positions, mask),
+        };
+        let x_nd = &x_nd + attended_nd;
         let (norm, convolution) = &self.convolution;
         let x_nd = &x_nd + convolution.apply(&norm.apply(&x_nd), call);
-        site(&self.site, &self.norm.apply(&half(&x_nd, &self.ffn[1])))
+        Ok(site(&self.site, &self.norm.apply(&half(&x_nd, &self.ffn[1]))))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The Conformer: log-mel features, two strided convolutions, blocks of attention and convolution.
 //!
-//! Gulati et al. 2020, arXiv:2005.08100, section 2, with rotary positions or none in place of relative ones. Axes: b sounds,
+//! Gulati et al. 2020, arXiv:2005.08100, section 2, with relative or rotary positions or none. Axes: b sounds,
 //! f frames, m bins, c channels, t rows of a sound, n rows, d width.
 
 use plugin_api::nn::{
-    AttentionOptions, BlockCall, ConformerBlock, ConformerOptions, Conv2d, Linear, LinearOptions, MlpOptions, Rotary,
+    AttentionOptions, BlockCall, ConformerBlock, ConformerOptions, Conv2d, Linear, LinearOptions, MlpOptions,
+    RelativePositions, RelativePositionsOptions, RelativeTerms, Rotary,
 };
 use plugin_api::prelude::*;
 
@@ -28,8 +29,11 @@ pub struct ConformerSettings {
     /// Channels of both strided convolutions. Left out: `width`.
     channels: Option<usize>,
     /// How attention knows where a row stands.
-    #[setting(default = "rotary", choices = ["rotary", "none"])]
+    #[setting(default = "rotary", choices = ["rotary", "relative", "none"])]
     positions: String,
+    /// With `relative`, the distance from which on rows are equally far.
+    #[setting(default = 64, range = 2..=65536)]
+    maximum_distance: usize,
     /// Added to variances in the norms.
     #[setting(default = 1e-5, range = 0.0..=1.0)]
     norm_epsilon: f64,
@@ -44,6 +48,7 @@ pub struct Conformer {
     sounds: Sounds,
     frontend: [Conv2d; 2],
     projection: Linear,
+    relative: Option<RelativePositions>,
     blocks: Vec<ConformerBlock>,
 }
 
@@ -79,7 +84,9 @@ impl ConformerSettings {
     fn options(&self) -> ConformerOptions {
         let Self { width, num_heads, dropout, .. } = *self;
         let rotary = (self.positions == "rotary").then(Rotary::default);
-        let attention = AttentionOptions { rotary, dropout, ..AttentionOptions::new(width, num_heads) };
+        let terms = RelativeTerms { content_to_position: true, ..RelativeTerms::default() };
+        let relative = (self.positions == "relative").then_some(terms);
+        let attention = AttentionOptions { rotary, relative, dropout, ..AttentionOptions::new(width, num_heads) };
         let usual = ConformerOptions::new(width, num_heads);
         let ffn = self.ffn_width.unwrap_or(4 * width).max(1);
         ConformerOptions {
@@ -128,11 +135,21 @@ impl ModelFamily for Conformer {
         let inputs = channels * sounds.bins.div_ceil(4);
         let projection = Linear::new(&scope.at("frontend.projection"), inputs, width, &LinearOptions::new())?;
         let options = settings.options();
+        let distances = RelativePositionsOptions {
+            buckets: 0,
+            maximum: settings.maximum_distance,
+            norm: None,
+            dropout: 0.0,
+            init: Init::Normal(0.02),
+        };
+        let relative =
+            options.attention.relative.map(|_| RelativePositions::new(&scope.at("positions"), width, distances));
+        let relative = relative.transpose()?;
         let block = |index: usize| {
             ConformerBlock::new(&scope.at(&format!("layers.{index}")), &format!("layers.{index}"), options)
         };
         let blocks = (0..settings.num_layers).map(block).collect::<Result<_>>()?;
-        Ok(Self { settings, sounds, frontend, projection, blocks })
+        Ok(Self { settings, sounds, frontend, projection, relative, blocks })
     }
 
     fn forward(&self, call: &Forward) -> Result<Output> {
@@ -152,10 +169,11 @@ impl ModelFamily for Conformer {
             wanted.push(("embeddings".to_owned(), hidden_nd.clone()));
         }
         let positions_n = (self.settings.positions == "rotary").then(|| layout.positions());
+        let relative = self.relative.as_ref().map(|relative| relative.of(layout, None)).transpose()?;
         for (index, block) in self.blocks.iter().enumerate().take(layers.end).skip(layers.start) {
             let mask = call.mask(index);
-            hidden_nd =
-                block.apply(&hidden_nd, BlockCall::new(layout).positions(positions_n.as_ref()).mask(mask.as_ref()));
+            let around = BlockCall::new(layout).positions(positions_n.as_ref()).mask(mask.as_ref());
+            hidden_nd = block.apply(&hidden_nd, around.relative(relative.as_ref()))?;
             let name = format!("layers.{index}.output");
             if call.wants(&name) {
                 wanted.push((name, hidden_nd.clone()));
