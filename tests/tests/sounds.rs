@@ -94,10 +94,14 @@ fn joined_packed_and_other_features_run_too() {
     for (out, changes) in [
         ("joined", &["data.audio.join=[2, 3]", "data.audio.silence_milliseconds=[50, 60]"][..]),
         ("packed", &["data.audio.packing=true"]),
+        ("near", &["data.audio.by_length=true"]),
         ("fbank", &["data.audio.features=fbank", "data.audio.rate=11025", "data.audio.normalise=false"]),
     ] {
         let _ = sandbox.run(&[&["run", "sounds.toml", "--out", out][..], changes].concat()).ended(0);
     }
+    let both = ["run", "sounds.toml", "data.audio.packing=true", "data.audio.by_length=true", "--out", "no"];
+    let error = sandbox.run(&both).ended(2).error();
+    assert!(error.contains("by_length"), "{error}");
     let joined = ["data", "prepare", "sounds.toml", "data.audio.join=[2, 3]", "--json"];
     let prepared = sandbox.run(&joined).ended(0).json();
     assert_eq!(prepared["labels"], serde_json::json!(["0", "1", "2"]));

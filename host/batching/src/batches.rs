@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::order::by_length;
 use crate::{BatchSettings, Error, Plan, Row, order};
 
 /// Epochs without a full batch that are passed over before giving up.
@@ -107,7 +108,10 @@ impl Batches {
         if let Some(plan) = state.plans.get(&epoch) {
             return Ok(Arc::clone(plan));
         }
-        let order = order(self.seed, epoch, self.samples, self.shuffle);
+        let mut order = order(self.seed, epoch, self.samples, self.shuffle);
+        if self.settings.by_length && !self.settings.packing && self.shuffle {
+            order = by_length(self.seed, epoch, order, &self.length_of, self.settings.rows);
+        }
         let plan = Arc::new(Plan::new(&order, &self.length_of, self.settings, true)?);
         // Data threads work on the current and the next epoch; whoever asks for another one starts the cache anew there.
         state.plans.retain(|kept, _| kept.abs_diff(epoch) == 1);

@@ -21,6 +21,8 @@ pub struct BatchSettings {
     pub length: usize,
     /// Whether a row may hold several samples.
     pub packing: bool,
+    /// Whether samples of about one length share a batch, in the batches of training; not with packing, which fills rows.
+    pub by_length: bool,
 }
 
 /// The batches of one epoch.
@@ -48,7 +50,7 @@ impl Plan {
         settings: BatchSettings,
         drop_last: bool,
     ) -> Result<Self, Error> {
-        let BatchSettings { rows, length: limit, packing } = settings;
+        let BatchSettings { rows, length: limit, packing, .. } = settings;
         for (setting, value) in [("rows", rows), ("length", limit)] {
             if value == 0 {
                 return Err(Error::Zero { setting });
@@ -143,7 +145,7 @@ mod tests {
     const LENGTHS: [usize; 6] = [5, 4, 3, 6, 2, 1];
 
     fn plan(rows: usize, packing: bool, drop_last: bool) -> Plan {
-        let settings = BatchSettings { rows, length: 8, packing };
+        let settings = BatchSettings { rows, length: 8, packing, by_length: false };
         Plan::new(&[0, 1, 2, 3, 4, 5], |sample| LENGTHS[sample], settings, drop_last).unwrap()
     }
 
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_sample_longer_than_a_row_is_an_error() {
-        let settings = BatchSettings { rows: 1, length: 4, packing: true };
+        let settings = BatchSettings { rows: 1, length: 4, packing: true, by_length: false };
         let error = Plan::new(&[1], |_| 5, settings, true).unwrap_err();
         assert_eq!(error, Error::TooLong { sample: 1, length: 5, limit: 4 });
         assert!(error.to_string().contains("row"));

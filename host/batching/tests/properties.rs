@@ -15,7 +15,7 @@ proptest! {
     fn every_sample_appears_once_in_an_epoch_and_no_row_is_too_long(
         lengths in lengths(), rows in 1_usize..9, packing: bool, shuffle: bool, seed: u64, epoch in 0_u64..5,
     ) {
-        let settings = BatchSettings { rows, length: 40, packing };
+        let settings = BatchSettings { rows, length: 40, packing, by_length: false };
         let plan = Plan::new(&order(seed, epoch, lengths.len(), shuffle), |sample| lengths[sample], settings, false).unwrap();
         let mut seen = Vec::new();
         for index in 0..plan.len() {
@@ -34,7 +34,7 @@ proptest! {
 
     #[test]
     fn dropping_the_last_rows_leaves_the_full_batches_as_they_are(lengths in lengths(), rows in 1_usize..9, packing: bool) {
-        let settings = BatchSettings { rows, length: 40, packing };
+        let settings = BatchSettings { rows, length: 40, packing, by_length: false };
         let order = order(7, 0, lengths.len(), true);
         let kept = Plan::new(&order, |sample| lengths[sample], settings, false).unwrap();
         let dropped = Plan::new(&order, |sample| lengths[sample], settings, true).unwrap();
@@ -49,7 +49,7 @@ proptest! {
     fn resuming_at_a_step_gives_the_batches_of_running_from_the_start(
         lengths in prop::collection::vec(1_usize..=40, 40..200), rows in 1_usize..5, packing: bool, seed: u64, at in 0_u64..150,
     ) {
-        let settings = BatchSettings { rows, length: 40, packing };
+        let settings = BatchSettings { rows, length: 40, packing, by_length: false };
         let make = || {
             let lengths = lengths.clone();
             Batches::new(seed, lengths.len(), move |sample| lengths[sample], settings, true)
@@ -83,7 +83,7 @@ proptest! {
 #[test]
 fn any_number_of_threads_gives_the_same_batches() {
     let collect = |threads| {
-        let settings = BatchSettings { rows: 3, length: 50, packing: true };
+        let settings = BatchSettings { rows: 3, length: 50, packing: true, by_length: false };
         let batches = Batches::new(11, 333, |sample| 1 + sample * 7 % 50, settings, true).unwrap();
         let batches = Arc::new(batches);
         Prefetch::new(5, 300, threads, 6, move |step| batches.batch_of_step(step))
@@ -100,7 +100,7 @@ fn any_number_of_threads_gives_the_same_batches() {
 #[test]
 fn packing_fills_rows_well() {
     let lengths: Vec<usize> = (0..5000).map(|sample| 5 + philox::Key::root(4).below(sample, 120) as usize).collect();
-    let settings = BatchSettings { rows: 1, length: 128, packing: true };
+    let settings = BatchSettings { rows: 1, length: 128, packing: true, by_length: false };
     let plan = Plan::new(&order(0, 0, lengths.len(), true), |sample| lengths[sample], settings, false).unwrap();
     let filling = lengths.iter().sum::<usize>() as f64 / (plan.len() * 128) as f64;
     assert!(filling > 0.93, "{filling}");
@@ -108,7 +108,7 @@ fn packing_fills_rows_well() {
 
 #[test]
 fn too_little_data_for_one_batch_is_an_error() {
-    let settings = BatchSettings { rows: 8, length: 10, packing: false };
+    let settings = BatchSettings { rows: 8, length: 10, packing: false, by_length: false };
     let error = Batches::new(0, 5, |_| 3, settings, true).err().unwrap();
     assert_eq!(error, Error::NoBatch { epoch: 0, samples: 5, filled: 5, rows: 8 });
     assert_eq!(Batches::new(0, 0, |_| 3, settings, true).err().unwrap(), Error::NoSamples);

@@ -32,6 +32,8 @@ pub struct RunData {
     pub length: usize,
     /// Whether several samples share a row.
     pub packing: bool,
+    /// Whether samples of about one length share a batch.
+    pub by_length: bool,
     /// Whether each epoch has an order of its own.
     pub shuffle: bool,
 }
@@ -77,6 +79,7 @@ fn of_text(text: TextData) -> RunData {
         facts: BTreeMap::from([("text".to_owned(), facts.to_string())]),
         length: text.settings.length,
         packing: text.settings.packing,
+        by_length: false,
         shuffle: text.settings.shuffle,
         text: Some(text),
     }
@@ -104,6 +107,7 @@ fn of_pictures(settings: &DataImage, on_progress: OnProgress<'_>) -> Result<RunD
         facts: BTreeMap::from([("image".to_owned(), facts.to_string())]),
         length: 1,
         packing: false,
+        by_length: false,
         shuffle,
     })
 }
@@ -121,13 +125,14 @@ fn of_images(settings: &DataImage) -> RunData {
         facts: BTreeMap::from([("image".to_owned(), facts.to_string())]),
         length: 1,
         packing: false,
+        by_length: false,
         shuffle,
     }
 }
 
 fn of_sounds(settings: &DataAudio, catalogue: &Catalogue, on_progress: OnProgress<'_>) -> Result<RunData> {
     let sounds = prepare_audio(settings, catalogue, on_progress)?;
-    let DataAudio { frames, frames_per_unit, packing, shuffle, .. } = *settings;
+    let DataAudio { frames, frames_per_unit, packing, by_length, shuffle, .. } = *settings;
     let labels = (!sounds.labels.is_empty()).then_some(&sounds.labels);
     let mut facts = heard_facts(settings);
     facts["units"] = json!(sounds.units);
@@ -143,6 +148,7 @@ fn of_sounds(settings: &DataAudio, catalogue: &Catalogue, on_progress: OnProgres
         facts: BTreeMap::from([("audio".to_owned(), facts.to_string())]),
         length: frames / frames_per_unit,
         packing,
+        by_length,
         shuffle,
     })
 }
@@ -160,6 +166,7 @@ fn of_audio(settings: &DataAudio) -> RunData {
         facts: BTreeMap::from([("audio".to_owned(), facts.to_string())]),
         length: frames / FRAMES_PER_UNIT,
         packing: false,
+        by_length: false,
         shuffle,
     }
 }

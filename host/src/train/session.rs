@@ -282,7 +282,8 @@ fn opened(found: &Found, plugins: &mut Vec<&'static Plugin>) -> Result<&'static 
 }
 
 pub(super) fn batch_settings(experiment: &Experiment, data: &RunData) -> BatchSettings {
-    BatchSettings { rows: experiment.run.batch_rows, length: data.length, packing: data.packing }
+    let RunData { length, packing, by_length, .. } = *data;
+    BatchSettings { rows: experiment.run.batch_rows, length, packing, by_length }
 }
 
 fn plan(experiment: &Experiment, data: &RunData) -> Result<Batches> {

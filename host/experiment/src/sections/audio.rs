@@ -22,7 +22,7 @@ pub(crate) const INTRO: &str = "Which sounds, as features frame by frame with a 
 /// Keys that hold paths of data.
 const FILES: [&str; 3] = ["files", "valid_files", "test_files"];
 /// Keys that mean nothing without files.
-const OF_FILES: [&str; 30] = [
+const OF_FILES: [&str; 31] = [
     "files",
     "valid_files",
     "test_files",
@@ -37,6 +37,7 @@ const OF_FILES: [&str; 30] = [
     "join",
     "silence_milliseconds",
     "packing",
+    "by_length",
     "noise_decibels",
     "pitch_semitones",
     "time_masks",
@@ -97,6 +98,8 @@ pub struct DataAudio {
     pub silence_milliseconds: Vec<f64>,
     /// Put several sounds in a row.
     pub packing: bool,
+    /// Sounds of about one length share a batch.
+    pub by_length: bool,
     /// Least and most decibels of the sound above added noise; empty for none.
     pub noise_decibels: Vec<f64>,
     /// At most so far up or down.
@@ -219,6 +222,7 @@ pub(crate) fn schema() -> Schema {
             field("join", Integers, "Least and most clips of one speaker that are joined to one sound, `[5, 8]`; drawn by `seed`, each clip once.").or(none()).at_least(1.0).at_most(1000.0),
             field("silence_milliseconds", Floats, "Least and most silence between joined clips.").or(serde_json::json!([50.0, 150.0])).at_least(0.0).at_most(60_000.0),
             field("packing", Bool, "Put several sounds in a row; attention never crosses from one to the next.").or(false),
+            field("by_length", Bool, "Let sounds of about one length share a batch, so that convolutions run over less padding: sorted within 32 batches of the shuffled sounds, and the batches shuffled. Not with `packing`.").or(false),
             field("noise_decibels", Floats, "In training, add white noise this far below the sound, `[5, 30]`: drawn evenly between the two for each sound and epoch.").or(none()).at_least(-60.0).at_most(120.0),
             field("pitch_semitones", Float, "In training, shift the pitch by at most this much up or down.").or(0.0).at_least(0.0).at_most(24.0),
             field("time_masks", Integer, "In training, stripes of frames that are set to the mean.").or(0).at_least(0.0).at_most(1000.0),
@@ -264,6 +268,15 @@ pub(crate) fn finish(mut checked: Checked, places: &Places) -> Result<(DataAudio
         });
     }
     let audio: DataAudio = checked.typed();
+    if audio.packing && audio.by_length {
+        return Err(Error::Range {
+            what: in_words(HEADER),
+            name: "by_length".into(),
+            value: "true".into(),
+            allowed: "`false` where `packing` fills rows".into(),
+            place: checked.source("by_length").into(),
+        });
+    }
     let range = |name: &str, allowed: String| {
         let value = checked.values[name].to_string();
         Err(Error::Range {
