@@ -136,7 +136,7 @@ pub(super) fn session(objective: &str, changes: &[&str]) -> Session {
 /// All samples of the training text as one batch, in their order; packed, several share a row.
 pub(super) fn everything(session: &Session, packing: bool) -> StepBatch {
     let length = session.text().expect("text").settings.length;
-    let settings = BatchSettings { rows: 1_000_000, length, packing };
+    let settings = BatchSettings { rows: 1_000_000, length, packing, by_length: false };
     let objective = session.stepper.objective.clone();
     let maker = BatchMaker::new(session.text().expect("text").train.clone(), objective, session.experiment.run.seed);
     let mut batches = maker.evaluation(settings, None, 0).expect("a plan");
