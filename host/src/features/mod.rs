@@ -4,6 +4,7 @@
 //! model and come back as zeros in their place; a token's position is its place in the row, padding counted, as in
 //! `transformers`, unless the family counts real tokens alone or the row says its own `position_ids`.
 
+mod collected;
 mod input;
 mod pictures;
 mod run;

@@ -1,12 +1,12 @@
 //! What a model makes of pictures: hidden states of their patches, pooled vectors, what heads make of them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use compute::Tensor;
 use compute::layout::Layout;
-use records::{Dtype, TensorBytes, TensorFile, write_tensors};
+use records::{Dtype, TensorBytes, TensorFile};
 
+use super::collected::Collected;
 use super::run::{Features, mean, numbers_of};
 use crate::boundary::{Call, Content};
 use crate::error::{Error, Result};
@@ -82,14 +82,7 @@ pub fn picture_features(
     let class_rows = usize::from(said["class_token"] == true);
     let pools_mean = said["pooling"] == "mean" || class_rows == 0;
     let (width, call) = (opened.model.description().width, Call::new(opened.evaluation()));
-    let mut found: BTreeMap<&str, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
-    let mut add = |name: &'static str, dims: &[usize], values: Vec<f32>| {
-        let (shape, all) = found.entry(name).or_insert_with(|| (dims.to_vec(), Vec::new()));
-        if !all.is_empty() {
-            shape[0] += dims[0];
-        }
-        all.extend(values);
-    };
+    let mut found = Collected::default();
     let numbers: Vec<u64> = (0..pixels.pictures as u64).collect();
     let total = pixels.pictures.div_ceil(batch.max(1)) as u64;
     on_progress(0, total);
@@ -119,23 +112,12 @@ pub fn picture_features(
             let Some(made) = opened.logits(&call, kind, read)? else { continue };
             let outputs = made.dims().last().copied().unwrap_or(1);
             let dims = if of_picture { vec![b, outputs] } else { vec![b, rows - class_rows, outputs] };
-            add(name, &dims, numbers_of(&made)?);
+            found.add(name, &dims, numbers_of(&made)?);
         }
-        add("pooled", &[b, width], pooled);
-        add("first", &[b, width], first);
-        add("last_hidden_state", &[b, rows, width], hidden);
+        found.add("pooled", &[b, width], pooled);
+        found.add("first", &[b, width], first);
+        found.add("last_hidden_state", &[b, rows, width], hidden);
         on_progress(done as u64 + 1, total);
     }
-    let tensors: Vec<TensorBytes> = found
-        .into_iter()
-        .map(|(name, (shape, values))| TensorBytes {
-            name: name.to_owned(),
-            dtype: Dtype::F32,
-            shape,
-            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        })
-        .collect();
-    write_tensors(output, &tensors, &BTreeMap::from([("format".to_owned(), "pt".to_owned())]))?;
-    let shapes = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect();
-    Ok(Features { tensors: shapes, tokens: rows * pixels.pictures })
+    found.write(output, rows * pixels.pictures)
 }

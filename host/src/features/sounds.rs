@@ -1,12 +1,12 @@
 //! What a model makes of sounds: hidden states of their rows, pooled vectors, what heads make of them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use compute::Tensor;
 use compute::layout::Layout;
-use records::{Dtype, TensorBytes, TensorFile, write_tensors};
+use records::{Dtype, TensorBytes, TensorFile};
 
+use super::collected::Collected;
 use super::run::{Features, mean, numbers_of};
 use crate::boundary::{Call, Content};
 use crate::error::{Error, Result};
@@ -91,11 +91,7 @@ pub fn sound_features(
         }
     };
     let (width, call) = (opened.model.description().width, Call::new(opened.evaluation()));
-    let mut found: BTreeMap<&str, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
-    let mut add = |name: &'static str, dims: Vec<usize>, values: Vec<f32>| {
-        let (_, all) = found.entry(name).or_insert_with(|| (dims, Vec::new()));
-        all.extend(values);
-    };
+    let mut found = Collected::default();
     let numbers: Vec<u64> = (0..sounds.sounds as u64).collect();
     let total = sounds.sounds.div_ceil(batch.max(1)) as u64;
     on_progress(0, total);
@@ -108,25 +104,14 @@ pub fn sound_features(
         let hidden_nd = opened.hidden(&call, "encode", inputs, &layout)?;
         if with_heads && let Some(logits) = opened.logits(&call, "tokens", hidden_nd.clone())? {
             let outputs = logits.dims().last().copied().unwrap_or(1);
-            add("logits", vec![sounds.sounds, rows, outputs], numbers_of(&logits)?);
+            found.add("logits", &[b, rows, outputs], numbers_of(&logits)?);
         }
         let hidden = numbers_of(&hidden_nd)?;
         let each = || hidden.chunks(rows * width);
-        add("pooled", vec![sounds.sounds, width], each().flat_map(|rows| mean(rows, width)).collect());
-        add("first", vec![sounds.sounds, width], each().flat_map(|rows| rows[..width].to_vec()).collect());
-        add("last_hidden_state", vec![sounds.sounds, rows, width], hidden);
+        found.add("pooled", &[b, width], each().flat_map(|rows| mean(rows, width)).collect());
+        found.add("first", &[b, width], each().flat_map(|rows| rows[..width].to_vec()).collect());
+        found.add("last_hidden_state", &[b, rows, width], hidden);
         on_progress(done as u64 + 1, total);
     }
-    let tensors: Vec<TensorBytes> = found
-        .into_iter()
-        .map(|(name, (shape, values))| TensorBytes {
-            name: name.to_owned(),
-            dtype: Dtype::F32,
-            shape,
-            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        })
-        .collect();
-    write_tensors(output, &tensors, &BTreeMap::from([("format".to_owned(), "pt".to_owned())]))?;
-    let shapes = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect();
-    Ok(Features { tensors: shapes, tokens: rows * sounds.sounds })
+    found.write(output, rows * sounds.sounds)
 }
