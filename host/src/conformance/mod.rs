@@ -130,8 +130,9 @@ pub fn assert_conforms_around(name: &str, family: &str, inner: &str, overrides: 
 }
 
 /// The plugins in the folder of the test program (`target/release/deps`, where cargo puts them for tests), then in the one
-/// above.
-fn beside_the_test() -> Catalogue {
+/// above. For tests of plugins that run more than this suite.
+#[must_use]
+pub fn beside_the_test() -> Catalogue {
     let folder =
         std::env::current_exe().ok().and_then(|program| program.parent().map(PathBuf::from)).unwrap_or_default();
     let above = folder.parent().map(PathBuf::from).unwrap_or_default();

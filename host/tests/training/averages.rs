@@ -52,7 +52,7 @@ fn a_run_s_averages_are_measured_again_from_its_folder() {
         train(experiment("mlm", &["run.steps=6", "optimizer.ema=0.8", "optimizer.learning_rate=0.05"]), &run);
     let finished = finished.unwrap_or_else(|error| panic!("{error}"));
     let session =
-        lacuna::train::Session::of_run(&run, "last", &[], &catalogue()).unwrap_or_else(|error| panic!("{error}"));
+        lacuna::train::Session::of_run(&run, "last", &[], &beside_the_test()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(session.held_out(None).expect("a measure"), finished.held_out);
 }
 

@@ -32,7 +32,7 @@ impl Provider for Counted {
 }
 
 fn counted(plugin: &str) -> Arc<Counted> {
-    Arc::new(Counted { plugin: catalogue().load(plugin).expect("a plugin"), live: Arc::default() })
+    Arc::new(Counted { plugin: beside_the_test().load(plugin).expect("a plugin"), live: Arc::default() })
 }
 
 #[test]

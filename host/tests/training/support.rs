@@ -12,9 +12,9 @@ use compute::weights::{Saved, Weights};
 use compute::{Gradients, Tensor};
 use experiment::Experiment;
 use lacuna::boundary::{Batch, Call, CallOptions, Content, Object};
+pub(super) use lacuna::conformance::beside_the_test;
 use lacuna::data::{BatchMaker, StepBatch};
 use lacuna::error::Result;
-use lacuna::loader::{Catalogue, SearchPath};
 use lacuna::signals::StopFlag;
 use lacuna::train::{Finished, Guards, Meters, RunOptions, Session};
 
@@ -53,14 +53,6 @@ static CORPUS: LazyLock<Folder> = LazyLock::new(|| {
     folder.write("valid.txt", &excerpt("valid/Chesterton_Napoleon_1904.txt", VALID_BYTES));
     folder
 });
-
-/// The plugins beside the test program, where cargo puts what the tests depend on.
-pub(super) fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().expect("the test program");
-    let folder = program.parent().expect("its folder").to_path_buf();
-    let above = folder.parent().map(Path::to_path_buf).unwrap_or_default();
-    Catalogue::read(&SearchPath::in_order(&[folder, above]))
-}
 
 fn text(role: &str, objective: &str, train: &Path, valid: &Path, cache: &Path) -> String {
     format!(
@@ -125,7 +117,7 @@ pub(super) fn experiment_with_text(
 }
 
 pub(super) fn open(experiment: Experiment) -> Result<Session> {
-    Session::open(experiment, &catalogue(), &mut |_, _, _| {})
+    Session::open(experiment, &beside_the_test(), &mut |_, _, _| {})
 }
 
 /// The tiny session of `objective` with some keys changed.
@@ -344,5 +336,5 @@ pub(super) fn train_part(experiment: Experiment, folder: &Path, resume: bool, un
         started: Instant::now(),
         command: vec!["test".into()],
     };
-    lacuna::train::train(experiment, &catalogue(), &options)
+    lacuna::train::train(experiment, &beside_the_test(), &options)
 }

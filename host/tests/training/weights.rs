@@ -27,7 +27,7 @@ fn a_run_gives_its_weights_to_another() {
     train(experiment("mlm", &["run.steps=3"]), &run).unwrap_or_else(|error| panic!("{error}"));
     let from = format!("model.encoder.weights={:?}", run.display().to_string());
     let trained =
-        lacuna::train::Session::of_run(&run, "last", &[], &catalogue()).unwrap_or_else(|error| panic!("{error}"));
+        lacuna::train::Session::of_run(&run, "last", &[], &beside_the_test()).unwrap_or_else(|error| panic!("{error}"));
     let (trained, taken) = (weights(&trained), weights(&session("mlm", &[&from, "run.seed=9"])));
     assert_eq!(taken, trained, "the role and its heads");
     // A head that the run did not have begins anew; what fits is taken along.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use experiment::Experiment;
 // Links the tokenizer and the encoder, which sessions find beside this program.
 use fsq as _;
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::signals::StopFlag;
 use lacuna::train::{Finished, RunOptions, Session, train};
 use vit as _;
@@ -18,12 +18,6 @@ const TINY: &str = "[run]\nsteps = 6\nbatch_rows = 6\nlog_every_steps = 1\n\
     [model.tokenizer]\nfamily = 'fsq'\nwidth = 16\nnum_layers = 1\nnum_heads = 2\npatch_size = 4\nfrozen = true\n\
     [objective]\nuse = 'beit'\nleast_block = 4\n\
     [optimizer]\nlearning_rate = 0.01\n[schedule]\nuse = 'constant'\n";
-
-fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]))
-}
 
 fn experiment(changes: &[&str]) -> Experiment {
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
@@ -41,11 +35,11 @@ fn run(out: &Path, changes: &[&str]) -> Finished {
         started: Instant::now(),
         command: vec!["test".into()],
     };
-    train(experiment(changes), &catalogue(), &options).unwrap_or_else(|error| panic!("{error}"))
+    train(experiment(changes), &beside_the_test(), &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn refused(change: &str) -> String {
-    Session::open(experiment(&[change]), &catalogue(), &mut |_, _, _| {}).err().unwrap().to_string()
+    Session::open(experiment(&[change]), &beside_the_test(), &mut |_, _, _| {}).err().unwrap().to_string()
 }
 
 #[test]
@@ -79,7 +73,7 @@ fn the_first_loss_is_that_of_guessing() {
 #[test]
 fn the_tokenizer_does_not_learn_and_the_encoder_does() {
     let folder = tempfile::tempdir().unwrap();
-    let session = Session::open(experiment(&[]), &catalogue(), &mut |_, _, _| {}).unwrap();
+    let session = Session::open(experiment(&[]), &beside_the_test(), &mut |_, _, _| {}).unwrap();
     let learning = session.stepper.weights.trainable();
     assert!(learning.iter().all(|weight| !weight.name().starts_with("tokenizer.")));
     assert!(learning.iter().any(|weight| weight.name() == "encoder.embeddings.mask_token"));

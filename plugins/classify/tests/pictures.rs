@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use classify as _;
 use experiment::Experiment;
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::signals::StopFlag;
 use lacuna::train::{RunOptions, Session, train};
 // Links the encoder, which sessions find beside this program.
@@ -36,12 +36,6 @@ fn experiment(folder: &Path, changes: &[&str]) -> Experiment {
     Experiment::from_text(&text, Path::new("pictures.toml"), &changes).unwrap()
 }
 
-fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]))
-}
-
 #[test]
 fn labels_of_pictures_are_learnt_with_and_without_a_class_token() {
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +52,7 @@ fn labels_of_pictures_are_learnt_with_and_without_a_class_token() {
             command: vec!["test".into()],
         };
         let change = format!("model.encoder.class_token={class_token}");
-        let finished = train(experiment(folder.path(), &[&change]), &catalogue(), &options).unwrap();
+        let finished = train(experiment(folder.path(), &[&change]), &beside_the_test(), &options).unwrap();
         let held_out = finished.held_out.unwrap();
         let accuracy = held_out.metrics.iter().find(|(name, _)| name == "accuracy").unwrap().1;
         assert!(accuracy > 0.9, "{accuracy} with class_token = {class_token}");
@@ -68,6 +62,7 @@ fn labels_of_pictures_are_learnt_with_and_without_a_class_token() {
 #[test]
 fn scores_are_not_what_pictures_have() {
     let folder = tempfile::tempdir().unwrap();
-    let opened = Session::open(experiment(folder.path(), &["objective.kind=score"]), &catalogue(), &mut |_, _, _| {});
+    let opened =
+        Session::open(experiment(folder.path(), &["objective.kind=score"]), &beside_the_test(), &mut |_, _, _| {});
     assert!(opened.err().unwrap().to_string().contains("labelled with `class`"));
 }

@@ -8,7 +8,7 @@ use compute::layout::Layout;
 use compute::{DType, Device, Tensor, Value};
 use experiment::Experiment;
 use lacuna::boundary::{Call, CallOptions, Content, LossResult, Object, batch_object};
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::train::Session;
 
 /// Tones of 0.3 to 1 second at 8 kHz with one of three labels each.
@@ -41,9 +41,7 @@ fn session(folder: &Path, changes: &[&str]) -> Session {
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
     let experiment =
         Experiment::from_text(&text, Path::new("tiny.toml"), &changes).unwrap_or_else(|error| panic!("{error}"));
-    let program = std::env::current_exe().unwrap();
-    let beside = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[beside.to_path_buf(), beside.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     Session::open(experiment, &catalogue, &mut |_, _, _| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 

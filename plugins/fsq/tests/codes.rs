@@ -8,14 +8,12 @@ use autoencode as _;
 use compute::layout::Layout;
 use compute::{Device, Tensor};
 use lacuna::boundary::{Batch, Call, Content, ForwardRequest, batch_object};
+use lacuna::conformance::beside_the_test;
 use lacuna::error::Result;
-use lacuna::loader::{Catalogue, SearchPath};
 use lacuna::train::Session;
 
 fn session(settings: &str) -> Result<Session> {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     let text = format!(
         "[run]\nsteps = 1\nbatch_rows = 3\n[data.image]\nheight = 8\nwidth = 12\nchannels = 2\nsamples = 3\nvalid_samples = 0\n\
          [model.tokenizer]\nfamily = 'fsq'\npatch_size = 4\nwidth = 16\nnum_layers = 1\nnum_heads = 2\n{settings}\

@@ -8,7 +8,7 @@ use compute::{Device, Value};
 use experiment::Experiment;
 use hybrid_distill as _;
 use lacuna::boundary::Call;
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::train::Session;
 // Links the models, which sessions find beside this program.
 use vit as _;
@@ -34,9 +34,7 @@ fn experiment(changes: &[&str]) -> Experiment {
 }
 
 fn opened(changes: &[&str]) -> lacuna::error::Result<Session> {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     Session::open(experiment(changes), &catalogue, &mut |_, _, _| {})
 }
 

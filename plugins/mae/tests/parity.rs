@@ -6,7 +6,7 @@ use std::path::Path;
 
 use compute::{Device, Tensor, Value};
 use lacuna::boundary::{Call, Content, batch_object};
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::train::Session;
 use mae::columns::Columns;
 use mae::masking::{Grid, Shuffle};
@@ -21,9 +21,7 @@ fn fixture(name: &str) -> BTreeMap<String, (Vec<f32>, Vec<usize>)> {
 }
 
 fn session(settings: &str) -> Session {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     let text = format!(
         "[run]\nsteps = 1\nbatch_rows = 3\n[data.image]\nsamples = 3\nvalid_samples = 0\n{settings}\
          decoder_width = 8\ndecoder_layers = 2\ndecoder_heads = 2\n"

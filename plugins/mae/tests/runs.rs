@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::signals::StopFlag;
 use lacuna::train::{Finished, RunOptions, train};
 
@@ -15,9 +15,7 @@ const TINY: &str = "[run]\nsteps = 6\nbatch_rows = 6\nlog_every_steps = 1\n\
     [optimizer]\nlearning_rate = 0.01\n[schedule]\nuse = 'constant'\n";
 
 fn run(out: &Path, changes: &[&str], resume: bool, until: Option<u64>) -> Finished {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
     let experiment = experiment::Experiment::from_text(TINY, Path::new("tiny.toml"), &changes).unwrap();
     let options = RunOptions {

@@ -8,8 +8,8 @@ use experiment::Experiment;
 // Links the tokenizer and the encoder, which sessions find beside this program.
 use fsq as _;
 use lacuna::boundary::CallOptions;
+use lacuna::conformance::beside_the_test;
 use lacuna::decode::{DecodeRequest, PictureCodes, Trained, decode, plugin_decoder};
-use lacuna::loader::{Catalogue, SearchPath};
 use lacuna::models::{Opened, Pick, Stored};
 use lacuna::signals::StopFlag;
 use lacuna::train::{Finished, RunOptions, Session, train};
@@ -21,12 +21,6 @@ const TINY: &str = "steps = 6\nbatch_rows = 6\nlog_every_steps = 1\n\
     [model.tokenizer]\nfamily = 'fsq'\nwidth = 16\nnum_layers = 1\nnum_heads = 2\npatch_size = 4\nfrozen = true\n\
     [objective]\nuse = 'maskgit'\n[optimizer]\nlearning_rate = 0.01\n[schedule]\nuse = 'constant'\n";
 const SYNTHETIC: &str = "[data.image]\nheight = 16\nwidth = 24\nchannels = 2\nsamples = 20\nvalid_samples = 10\n";
-
-fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]))
-}
 
 fn experiment(data: &str, changes: &[&str]) -> Experiment {
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
@@ -46,11 +40,11 @@ fn run(out: &Path, data: &str, changes: &[&str]) -> Finished {
         started: Instant::now(),
         command: vec!["test".into()],
     };
-    train(experiment(data, changes), &catalogue(), &options).unwrap_or_else(|error| panic!("{error}"))
+    train(experiment(data, changes), &beside_the_test(), &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn refused(change: &str) -> String {
-    Session::open(experiment(SYNTHETIC, &[change]), &catalogue(), &mut |_, _, _| {}).err().unwrap().to_string()
+    Session::open(experiment(SYNTHETIC, &[change]), &beside_the_test(), &mut |_, _, _| {}).err().unwrap().to_string()
 }
 
 /// Twelve labelled pictures of 8 × 8 pixels, half of them bright, as MNIST's files are; the section of an experiment that reads them.
@@ -110,7 +104,7 @@ fn pictures_are_made_for_labels_and_guidance_weighs_them() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out) = (labelled(folder.path()), folder.path().join("run"));
     run(&out, &data, &["model.encoder.labels=2", "run.steps=30"]);
-    let catalogue = catalogue();
+    let catalogue = beside_the_test();
     let stored = Stored::all(&out, &Pick::default()).unwrap();
     let opened: Vec<Opened> = stored.into_iter().map(|stored| Opened::build(stored, &catalogue).unwrap()).collect();
     let trained = Trained {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use experiment::Experiment;
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::train::measure;
 // Links the model, which is found beside this program.
 use vit as _;
@@ -38,9 +38,7 @@ fn measured(folder: &Path, changes: &[&str]) -> lacuna::error::Result<Vec<(Strin
          patch_size = 4\n[evaluator]\nuse = 'probe'\n",
         folder.join("images-idx3-ubyte")
     );
-    let program = std::env::current_exe().unwrap();
-    let beside = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[beside.to_path_buf(), beside.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
     let experiment = Experiment::from_text(&text, &folder.join("probe.toml"), &changes).unwrap();
     measure(experiment, &catalogue).map(|(_, measured)| measured.figures)

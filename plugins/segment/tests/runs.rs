@@ -5,19 +5,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use experiment::Experiment;
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::signals::StopFlag;
 use lacuna::train::{RunOptions, Session, train};
 // Links the encoder, which sessions find beside this program.
 use vit as _;
 
 const SIDE: usize = 16;
-
-fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]))
-}
 
 /// Pictures of black and white quarters, of eight by eight pixels each; white is class 1, and the upper left corner of no class.
 fn write(folder: &Path) {
@@ -52,7 +46,7 @@ fn experiment(folder: &Path, changes: &[&str]) -> Experiment {
 }
 
 fn refused(folder: &Path, change: &str) -> String {
-    let opened = Session::open(experiment(folder, &[change]), &catalogue(), &mut |_, _, _| {});
+    let opened = Session::open(experiment(folder, &[change]), &beside_the_test(), &mut |_, _, _| {});
     opened.err().map(|error| error.to_string()).unwrap_or_default()
 }
 
@@ -71,7 +65,8 @@ fn what_a_patch_shows_is_segmented() {
             started: Instant::now(),
             command: vec!["test".into()],
         };
-        train(experiment(folder.path(), changes), &catalogue(), &options).unwrap_or_else(|error| panic!("{error}"));
+        train(experiment(folder.path(), changes), &beside_the_test(), &options)
+            .unwrap_or_else(|error| panic!("{error}"));
         std::fs::read(folder.path().join(name).join("checkpoints/last/model.safetensors")).unwrap()
     };
     assert_eq!(run("one", &["run.data_threads=1"]), run("three", &["run.data_threads=3"]));
@@ -97,7 +92,7 @@ fn maps_that_do_not_fit_are_refused_by_name() {
     write(folder.path());
     let few = train(
         experiment(folder.path(), &["data.image.labels=[\"dark\"]"]),
-        &catalogue(),
+        &beside_the_test(),
         &RunOptions {
             out: Some(folder.path().join("few")),
             resume: false,

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use experiment::Experiment;
+use lacuna::conformance::beside_the_test;
 use lacuna::features::{Pixels, picture_features};
 use lacuna::huggingface::{ExportOptions, ImportOptions, export, import};
-use lacuna::loader::{Catalogue, SearchPath};
 use lacuna::models::{Opened, Pick};
 use lacuna::signals::StopFlag;
 use lacuna::train::{RunOptions, train};
@@ -16,15 +16,9 @@ use records::{Dtype, TensorBytes, TensorFile, write_tensors};
 // Links the encoder, which sessions find beside this program.
 use vit as _;
 
-fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]))
-}
-
 /// Hidden rows and predicted pixels of two pictures.
 fn features(place: &Path, pixels: &Path) -> Vec<TensorBytes> {
-    let opened = Opened::open(place, &Pick::default(), &catalogue()).unwrap();
+    let opened = Opened::open(place, &Pick::default(), &beside_the_test()).unwrap();
     let (read, out) = (Pixels::read(pixels, opened.stored.pictures().unwrap()).unwrap(), place.join("features"));
     picture_features(&opened, &read, &out, 2, true, &mut |_, _| {}).unwrap();
     TensorFile::open(&out).unwrap().tensors().unwrap()
@@ -51,14 +45,14 @@ fn a_run_goes_out_and_comes_back() {
             command: vec!["test".into()],
         };
         let experiment = Experiment::from_text(&text, Path::new("tiny.toml"), &[]).unwrap();
-        train(experiment, &catalogue(), &options).unwrap_or_else(|error| panic!("{error}"));
+        train(experiment, &beside_the_test(), &options).unwrap_or_else(|error| panic!("{error}"));
         let options =
             ExportOptions { place: place("run"), pick: Pick::default(), out: place("out"), shard_size: u64::MAX };
-        let exported = export(&options, &catalogue()).unwrap_or_else(|error| panic!("{positions}: {error}"));
+        let exported = export(&options, &beside_the_test()).unwrap_or_else(|error| panic!("{positions}: {error}"));
         assert_eq!(exported.architecture, "ViTForMaskedImageModeling");
         assert!(exported.left_out.is_empty(), "{:?}", exported.left_out);
         let options = ImportOptions { folder: place("out"), out: place("back"), family: None };
-        import(&options, &catalogue(), &mut |_, _| {}).unwrap_or_else(|error| panic!("{positions}: {error}"));
+        import(&options, &beside_the_test(), &mut |_, _| {}).unwrap_or_else(|error| panic!("{positions}: {error}"));
         let (shape, pixels) = (vec![2, 2, 8, 12], place("pixels"));
         let bytes = (0..2 * 2 * 8 * 12).flat_map(|at| ((at as f32 * 0.7).sin()).to_le_bytes()).collect();
         let given = TensorBytes { name: "pixels".into(), dtype: Dtype::F32, shape, bytes };

@@ -7,7 +7,7 @@ use std::path::Path;
 use compute::{Device, Tensor, Value};
 use experiment::Experiment;
 use lacuna::boundary::{Call, Content, batch_object};
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::train::Session;
 use simmim as _;
 // Links the encoder, which sessions find beside this program.
@@ -23,9 +23,7 @@ fn session(changes: &[&str]) -> Session {
         positions = 'none'\n[objective]\nuse = 'simmim'\nmask_size = 2\nmask_rate = 0.5\n";
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
     let experiment = Experiment::from_text(text, Path::new("mto.toml"), &changes).unwrap();
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     Session::open(experiment, &catalogue, &mut |_, _, _| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use compute::{Device, Tensor, Value};
 use lacuna::boundary::{Call, Content, batch_object};
+use lacuna::conformance::beside_the_test;
 use lacuna::huggingface::{ImportOptions, import};
-use lacuna::loader::{Catalogue, SearchPath};
 use lacuna::train::Session;
 use records::{TensorBytes, TensorFile};
 use simmim::masking::append_patch;
@@ -61,9 +61,7 @@ fn loss(session: &Session, seen: &[f32], pixels: &[f32], masked: &[bool]) -> f32
 #[test]
 fn the_loss_is_that_of_the_original_and_blind_to_hidden_pixels() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vit/tests/fixtures/vit-b");
-    let program = std::env::current_exe().unwrap();
-    let beside = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[beside.to_path_buf(), beside.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("model");
     import(&ImportOptions { folder: fixture.clone(), out: out.clone(), family: None }, &catalogue, &mut |_, _| {})

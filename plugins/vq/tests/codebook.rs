@@ -10,18 +10,12 @@ use compute::layout::Layout;
 use compute::{Device, Tensor};
 use experiment::Experiment;
 use lacuna::boundary::{Batch, Call, CallOptions, Content, ForwardRequest, batch_object};
-use lacuna::loader::{Catalogue, SearchPath};
+use lacuna::conformance::beside_the_test;
 use lacuna::signals::StopFlag;
 use lacuna::train::{Finished, RunOptions, Session, train};
 
 const CODES: usize = 5;
 const WIDTH: usize = 3;
-
-fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]))
-}
 
 fn experiment(changes: &[&str]) -> Experiment {
     let text = format!(
@@ -34,7 +28,7 @@ fn experiment(changes: &[&str]) -> Experiment {
 }
 
 fn session(changes: &[&str]) -> Session {
-    Session::open(experiment(changes), &catalogue(), &mut |_, _, _| {}).unwrap_or_else(|error| panic!("{error}"))
+    Session::open(experiment(changes), &beside_the_test(), &mut |_, _, _| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A tensor's numbers.
@@ -153,7 +147,7 @@ fn run(out: &Path, changes: &[&str], resume: bool, until: Option<u64>) -> Finish
         started: Instant::now(),
         command: vec!["test".into()],
     };
-    train(experiment(changes), &catalogue(), &options).unwrap_or_else(|error| panic!("{error}"))
+    train(experiment(changes), &beside_the_test(), &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]

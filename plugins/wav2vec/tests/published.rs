@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use compute::layout::Layout;
 use compute::{Device, Tensor};
 use lacuna::boundary::{Call, Content, ForwardRequest, batch_object};
+use lacuna::conformance::beside_the_test;
 use lacuna::features::{Sounds, sound_features};
 use lacuna::huggingface::{ExportOptions, ImportOptions, export, import};
-use lacuna::loader::{Catalogue, SearchPath};
 use lacuna::models::{Opened, Pick};
 use plugin_api::prelude::*;
 use records::{TensorBytes, TensorFile};
@@ -23,12 +23,6 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]))
-}
-
 fn tensors(file: &Path) -> BTreeMap<String, TensorBytes> {
     let tensors = TensorFile::open(file).unwrap().tensors().unwrap();
     tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect()
@@ -40,8 +34,8 @@ fn numbers(tensor: &TensorBytes) -> Vec<f32> {
 
 fn imported(name: &str, out: &Path) -> Opened {
     let options = ImportOptions { folder: fixture(name), out: out.to_path_buf(), family: None };
-    import(&options, &catalogue(), &mut |_, _| {}).unwrap_or_else(|error| panic!("{name}: {error}"));
-    Opened::open(out, &Pick::default(), &catalogue()).unwrap_or_else(|error| panic!("{name}: {error}"))
+    import(&options, &beside_the_test(), &mut |_, _| {}).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Opened::open(out, &Pick::default(), &beside_the_test()).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// Fails where the numbers are further apart than the tolerance.
@@ -111,7 +105,7 @@ fn a_model_is_exported_as_it_was_imported() {
         let (place, out) = (folder.path().join("model"), folder.path().join("out"));
         drop(imported(name, &place));
         let options = ExportOptions { place, pick: Pick::default(), out: out.clone(), shard_size: u64::MAX };
-        let exported = export(&options, &catalogue()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let exported = export(&options, &beside_the_test()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(exported.left_out.is_empty(), "{name}: {:?}", exported.left_out);
         let mut theirs = tensors(&fixture(name).join("model.safetensors"));
         theirs.retain(|key, _| !key.ends_with("masked_spec_embed"));

@@ -11,9 +11,9 @@ use compute::weights::{Saved, Weight, Weights};
 use compute::{DType, Device, Gradients, Value, ops};
 use experiment::Experiment;
 use lacuna::boundary::{Call, CallOptions, Content, Object};
+use lacuna::conformance::beside_the_test;
 use lacuna::data::StepBatch;
 use lacuna::error::Result;
-use lacuna::loader::{Catalogue, SearchPath};
 use lacuna::signals::StopFlag;
 use lacuna::train::{Finished, Guards, Meters, RunOptions, Session, train};
 
@@ -81,7 +81,7 @@ impl Folder {
     }
 
     pub(crate) fn open(&self, changes: &[&str]) -> Result<Session> {
-        Session::open(self.experiment(changes), &catalogue(), &mut |_, _, _| {})
+        Session::open(self.experiment(changes), &beside_the_test(), &mut |_, _, _| {})
     }
 
     pub(crate) fn session(&self, changes: &[&str]) -> Session {
@@ -89,7 +89,7 @@ impl Folder {
     }
 
     pub(crate) fn of_run(&self, run: &Path) -> Session {
-        Session::of_run(run, "last", &[], &catalogue()).unwrap_or_else(|error| panic!("{error}"))
+        Session::of_run(run, "last", &[], &beside_the_test()).unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub(crate) fn train(&self, name: &str, changes: &[&str], resume: bool, until: Option<u64>) -> Finished {
@@ -103,14 +103,8 @@ impl Folder {
             started: Instant::now(),
             command: vec!["test".into()],
         };
-        train(self.experiment(changes), &catalogue(), &options).unwrap_or_else(|error| panic!("{error}"))
+        train(self.experiment(changes), &beside_the_test(), &options).unwrap_or_else(|error| panic!("{error}"))
     }
-}
-
-fn catalogue() -> Catalogue {
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]))
 }
 
 /// The training batches of the first steps.

@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use compute::{DType, Device, Gradients, Tensor, Value, ops};
 use experiment::Experiment;
 use lacuna::boundary::{Call, CallOptions, Content, LossResult, Object};
+use lacuna::conformance::beside_the_test;
 use lacuna::error::Result;
-use lacuna::loader::{Catalogue, SearchPath};
 use lacuna::train::{Guards, Meters, Session};
 
 /// Tones of 0.3 to 0.8 seconds at 8 kHz, each with a label; written once.
@@ -49,9 +49,7 @@ pub(crate) fn open(changes: &[&str]) -> Result<Session> {
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
     let experiment =
         Experiment::from_text(&text, Path::new("tiny.toml"), &changes).unwrap_or_else(|error| panic!("{error}"));
-    let program = std::env::current_exe().unwrap();
-    let folder = program.parent().unwrap();
-    let catalogue = Catalogue::read(&SearchPath::in_order(&[folder.to_path_buf(), folder.parent().unwrap().into()]));
+    let catalogue = beside_the_test();
     Session::open(experiment, &catalogue, &mut |_, _, _| {})
 }
 
